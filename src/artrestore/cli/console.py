@@ -1,0 +1,47 @@
+"""The consoles, and how errors are shown."""
+
+import sys
+import traceback
+
+from rich.console import Console
+from rich.markup import escape
+
+from artrestore.errors import ArtRestoreError
+
+console = Console()
+stderr = Console(stderr=True)
+
+_DETAILS_SHOWN = 20
+
+
+def show_error(error: ArtRestoreError, *, verbose: bool) -> None:
+    """Print one red line, the names that belong to it, and one `Hint:` line, on stderr."""
+    if verbose:
+        traceback.print_exception(error, file=sys.stderr)
+    stderr.print(f"[bold red]Error:[/] [red]{escape(error.message)}[/]", soft_wrap=True, highlight=False)
+    for detail in error.details[:_DETAILS_SHOWN]:
+        stderr.print(f"  {escape(detail)}", soft_wrap=True, highlight=False)
+    if len(error.details) > _DETAILS_SHOWN and not verbose:
+        rest = len(error.details) - _DETAILS_SHOWN
+        stderr.print(f"  and {rest} more", highlight=False)
+    if error.hint:
+        stderr.print(f"[yellow]Hint:[/] {escape(error.hint)}", soft_wrap=True, highlight=False)
+
+
+def note(text: str) -> None:
+    """Print a line of information, file names and all, without wrapping it."""
+    console.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def warn(text: str) -> None:
+    """Print a warning on stderr."""
+    stderr.print(f"[yellow]Warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `1:02:03` or `2:03`; a dash for None."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,184 @@
+"""`artrestore train CLEAR DISTORTED`."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from artrestore.cli.options import PrecisionChoice, Verbose
+from artrestore.errors import UsageError
+from artrestore.models.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE
+
+if TYPE_CHECKING:
+    from artrestore.training.config import TrainConfig
+    from artrestore.training.run import Run
+
+_BUDGET, _LEARNING, _DATA, _RUN = "Budget (of the whole run; one of)", "Learning", "Data", "Run"
+
+
+def train(
+    clear: Annotated[Path | None, typer.Argument(help="Folder of clear pictures.", show_default=False)] = None,
+    distorted: Annotated[
+        Path | None, typer.Argument(help="Folder of distorted ones, named after them.", show_default=False)
+    ] = None,
+    arch: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{' or '.join(ARCHITECTURES)}. Default: {DEFAULT_ARCHITECTURE}.", rich_help_panel=_LEARNING
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the pictures.", rich_help_panel=_BUDGET)] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates.", rich_help_panel=_BUDGET)] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Time; the learning-rate schedule fits it. Default: 30.", rich_help_panel=_BUDGET),
+    ] = None,
+    stages: Annotated[
+        str | None,
+        typer.Option(
+            help="clear, restore or clear,restore. Default: the architecture's.", rich_help_panel=_LEARNING
+        ),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Crops a step.", rich_help_panel=_LEARNING)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At its highest.", rich_help_panel=_LEARNING)] = None,
+    optimizer: Annotated[
+        Literal["adam", "adamw", "sgd", "rmsprop"] | None, typer.Option(rich_help_panel=_LEARNING)
+    ] = None,
+    schedule: Annotated[Literal["cosine", "constant"] | None, typer.Option(rich_help_panel=_LEARNING)] = None,
+    beta: Annotated[
+        float | None, typer.Option(help="Weight of the KL divergence.", rich_help_panel=_LEARNING)
+    ] = None,
+    clip_grad_norm: Annotated[
+        float | None, typer.Option(help="Scale gradients down to this norm; 0: do not.", rich_help_panel=_LEARNING)
+    ] = None,
+    val_fraction: Annotated[
+        float | None,
+        typer.Option(help="Part of the clear pictures held out. Default: 0.1.", rich_help_panel=_DATA),
+    ] = None,
+    fit: Annotated[
+        Literal["crop", "resize"] | None,
+        typer.Option(help="Random crops, or whole pictures resized. Default: crop.", rich_help_panel=_DATA),
+    ] = None,
+    crops_per_picture: Annotated[
+        int | None, typer.Option(help="Crops from each decoded picture. Default: 8.", rich_help_panel=_DATA)
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes that decode. Default: cores less one, at most 4.", rich_help_panel=_DATA),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Default: 0.", rich_help_panel=_RUN)] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, mps, cuda or cuda:N. Default: auto.", rich_help_panel=_RUN)
+    ] = None,
+    precision: Annotated[
+        PrecisionChoice | None,
+        typer.Option(help="auto takes bf16 where the device has it. Default: auto.", rich_help_panel=_RUN),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run folder. Default: runs/ARCH-DATE-TIME.", rich_help_panel=_RUN),
+    ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="Begin from these weights, not random ones.", rich_help_panel=_RUN),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out exactly.", rich_help_panel=_RUN)
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings from a TOML file; options win over it.", rich_help_panel=_RUN),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Train a restoration VAE on clear pictures and distorted versions of them.
+
+    `ship (12).jpg` owns `ship (12).png`, `ship (12)_noise.png`, `ship (12) blur.png`, in the same sub-folder.
+    """
+    given = {
+        "clear": clear, "distorted": distorted, "arch": arch, "epochs": epochs, "steps": steps,
+        "minutes": minutes, "stages": _stage_names(stages), "batch_size": batch_size,
+        "learning_rate": learning_rate, "optimizer": optimizer, "schedule": schedule, "beta": beta,
+        "clip_grad_norm": clip_grad_norm, "val_fraction": val_fraction, "fit": fit,
+        "crops_per_picture": crops_per_picture, "workers": workers, "seed": seed, "device": device,
+        "precision": precision, "out": out, "start_from": start_from,
+    }  # fmt: skip
+    from artrestore.cli.train_display import TrainDisplay
+    from artrestore.training.run import prepare_run
+    from artrestore.training.trainer import train as train_run
+
+    run = prepare_run(_settings(given, config, resume=resume), resume=resume)
+    _announce(run, resume=resume)
+    with stop_on_signal() as stop, TrainDisplay() as display:
+        for progress in train_run(run, should_stop=stop.is_set):
+            display.update(progress)
+    _conclude(run)
+
+
+def _settings(given: dict[str, object], file: Path | None, *, resume: bool) -> "TrainConfig":
+    from artrestore.training.config import resolve_config
+    from artrestore.training.run import resumed_config
+
+    out = given["out"]
+    if resume:
+        if not isinstance(out, Path):
+            raise UsageError("--resume needs the run folder", hint="Name it: --resume --out runs/NAME")
+        if file:
+            raise UsageError("--resume takes the settings that the run recorded", hint="Leave out --config.")
+        return resumed_config(out, given)
+    return resolve_config(given, file)
+
+
+def _stage_names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else None
+
+
+def _announce(run: "Run", *, resume: bool) -> None:
+    from artrestore.cli.console import note, warn
+    from artrestore.models.devices import describe
+
+    config, split = run.config, run.split
+    note(
+        f"{'Resuming' if resume else 'Training'} {config.arch} ({run.model.parameter_count / 1e6:.1f} M parameters) "
+        f"on {describe(run.device)}, {'bf16' if run.bf16 else 'fp32'}, in {config.out}"
+    )
+    note(
+        f"{len(split.train)} pairs to learn from and {len(split.val)} held out, "
+        f"from {len({pair.clear for pair in split.train + split.val})} clear pictures; "
+        f"stages: {', '.join(config.stages)}"
+    )
+    if split.unpaired_clear:
+        warn(f"{split.unpaired_clear} clear pictures have no distorted version and are not used")
+    if not split.val:
+        warn("no pictures are held out, so nothing tells which weights are best: the last ones are kept")
+
+
+def _conclude(run: "Run") -> None:
+    from artrestore.cli.console import note
+
+    best = "" if run.state.best_psnr is None else f" (held-out PSNR {run.state.best_psnr:.2f} dB)"
+    note(
+        f"Done. Best weights: {run.folder.best}{best}; losses: {run.folder.plot}; grids: {run.folder.path / 'grids'}"
+    )
+    note(f"Restore with: artrestore restore IN OUT --weights {run.folder.best}")
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[threading.Event]:
+    """Set an event on Ctrl-C or SIGTERM, so that a step is never cut in two; a second one stops at once."""
+    stop = threading.Event()
+
+    def request(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, previous[number])
+
+    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,84 @@
+"""The live display of training; plain lines where the output is no terminal."""
+
+import time
+from types import TracebackType
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from artrestore.cli.console import console, duration
+from artrestore.training.trainer import Progress
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class TrainDisplay:
+    """Shows the progress it is given; a context manager."""
+
+    def __init__(self) -> None:
+        self.live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
+        self.printed_at = 0.0
+
+    def __enter__(self) -> "TrainDisplay":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live:
+            self.live.stop()
+
+    def update(self, progress: Progress) -> None:
+        """Show where training stands."""
+        if self.live:
+            self.live.update(_panel(progress))
+            if progress.evaluated:
+                self.live.console.print(_line(progress), highlight=False)
+        elif progress.evaluated or time.monotonic() - self.printed_at > _SECONDS_BETWEEN_LINES:
+            console.print(_line(progress), highlight=False, soft_wrap=True)
+            self.printed_at = time.monotonic()
+
+
+def _line(progress: Progress) -> str:
+    losses = " ".join(f"{name} {value:.1f}" for name, value in progress.result.losses.items())
+    parts = [
+        f"{progress.stage} {progress.fraction:4.0%}",
+        f"epoch {progress.epoch} step {progress.step}",
+        losses,
+        f"grad {progress.result.grad_norm:.0f}",
+        f"{progress.pictures_per_second:.0f} pictures/s",
+        f"left {duration(progress.seconds_left)}",
+    ]
+    if progress.evaluated and progress.evaluation:
+        parts.insert(3, f"val PSNR {progress.evaluation.psnr:.2f} SSIM {progress.evaluation.ssim:.4f}")
+    if progress.skipped:
+        parts.append(f"skipped {progress.skipped}")
+    return " | ".join(parts)
+
+
+def _panel(progress: Progress) -> Group:
+    table = Table(show_header=True, header_style="bold", expand=False)
+    cells = {
+        "Stage": f"{progress.stage} ({progress.stage_number}/{progress.stage_count})",
+        "Epoch": str(progress.epoch),
+        "Step": str(progress.step),
+        **{_title(name): f"{value:.1f}" for name, value in progress.result.losses.items()},
+        "Val PSNR": f"{progress.evaluation.psnr:.2f}" if progress.evaluation else "-",
+        "Val SSIM": f"{progress.evaluation.ssim:.4f}" if progress.evaluation else "-",
+        "Grad norm": f"{progress.result.grad_norm:.0f}",
+        "Skipped": str(progress.skipped),
+        "Pictures/s": f"{progress.pictures_per_second:.0f}",
+        "Time left": duration(progress.seconds_left),
+    }
+    for title in cells:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_row(*cells.values())
+    return Group(table, ProgressBar(total=1.0, completed=progress.fraction, width=60))
+
+
+def _title(name: str) -> str:
+    return "KL" if name == "kl" else name.capitalize()

@@ -1,0 +1,72 @@
+"""Where artrestore keeps things, and where it finds pictures."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import platformdirs
+
+from artrestore.errors import InputError
+
+# What Pillow both reads and writes without loss of kind. Other files are left alone and counted.
+PICTURE_SUFFIXES = frozenset(
+    {".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+)
+
+
+def data_folder() -> Path:
+    """The folder for downloaded weights: `$ARTRESTORE_HOME`, or the platform's user data folder."""
+    moved = os.environ.get("ARTRESTORE_HOME")
+    return Path(moved).expanduser() if moved else Path(platformdirs.user_data_dir("artrestore"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The pictures below a folder, as sorted paths relative to it, and how many other files were left out."""
+
+    root: Path
+    pictures: tuple[PurePosixPath, ...]
+    others: int = 0
+
+
+def list_pictures(root: Path, *, exclude: Path | None = None) -> Listing:
+    """Walk `root` for pictures, by suffix; hidden files and folders, and symlinked folders, are passed over.
+
+    Args:
+        root: a folder, or one picture (its folder is then the root).
+        exclude: a folder below `root` that is not walked.
+
+    Raises:
+        InputError: `root` does not exist or cannot be read.
+    """
+    if root.is_file():
+        return Listing(root=root.parent, pictures=(PurePosixPath(root.name),))
+    if not root.is_dir():
+        raise InputError(f"There is no folder {root}", hint="Check the path; quote it if it has spaces.")
+    pictures: list[PurePosixPath] = []
+    others = 0
+    excluded = exclude.resolve() if exclude else None
+    for folder, folders, files in os.walk(root, onerror=_refuse):
+        here = Path(folder)
+        folders[:] = [f for f in folders if not f.startswith(".") and (here / f).resolve() != excluded]
+        for name in files:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in PICTURE_SUFFIXES:
+                pictures.append(PurePosixPath((here / name).relative_to(root).as_posix()))
+            else:
+                others += 1
+    return Listing(root=root, pictures=tuple(sorted(pictures)), others=others)
+
+
+def require_pictures(root: Path, *, exclude: Path | None = None) -> Listing:
+    """Like `list_pictures`, but an empty result is an `InputError`."""
+    listing = list_pictures(root, exclude=exclude)
+    if not listing.pictures:
+        known = " ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
+        raise InputError(f"No pictures in {root}", hint=f"Picture files end in one of: {known}")
+    return listing
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"Cannot read the folder {error.filename}: {error.strerror}") from error

@@ -1,0 +1,132 @@
+"""Weight files: safetensors with a header that tells everything needed to use them.
+
+The header's metadata holds `format` ("artrestore"), `format_version`, `architecture`, `config` (JSON) and
+`training` (JSON: data counts, steps, seed, metrics, library versions). Nothing is ever unpickled. The format is
+described for users in `docs/reference/weight-files.md`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from artrestore.errors import WeightsError
+from artrestore.io.atomic import atomic_path
+
+FORMAT = "artrestore"
+FORMAT_VERSION = 1
+_PICKLES = (b"\x80", b"PK\x03\x04")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsHeader:
+    """What a weight file says of itself.
+
+    Attributes:
+        architecture: an id of the registry.
+        config: the fields of that architecture's config.
+        training: the record of the training run; free-form JSON.
+        shapes: of every tensor, by name; filled when read.
+    """
+
+    architecture: str
+    config: Mapping[str, Any]
+    training: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHeader) -> None:
+    """Write a weight file, all or nothing; tensors of any float kind are stored as float32.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    metadata = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "architecture": header.architecture,
+        "config": json.dumps(header.config),
+        "training": json.dumps(header.training, allow_nan=False),
+    }
+    stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(stored, temporary, metadata=metadata)
+
+
+def read_header(path: Path) -> WeightsHeader:
+    """Read and check the header; no tensor is loaded.
+
+    Raises:
+        WeightsError: no such file, not safetensors, cut short, not ours, or of an unknown format version.
+    """
+    with _open(path) as file:
+        metadata = file.metadata() or {}
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path} is a safetensors file, but not one of artrestore's",
+            hint="Use a file that `artrestore train` wrote (best.safetensors or last.safetensors).",
+        )
+    version = metadata.get("format_version", "")
+    if version != str(FORMAT_VERSION):
+        raise WeightsError(
+            f"{path} has format version {version or 'unknown'}; this program reads version {FORMAT_VERSION}",
+            hint="Update with: pip install --upgrade artrestore",
+        )
+    try:
+        return WeightsHeader(
+            architecture=metadata["architecture"],
+            config=_json_object(metadata["config"]),
+            training=_json_object(metadata["training"]),
+            shapes=shapes,
+        )
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"The header of {path} is incomplete or damaged: {error}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Load all tensors of a weight file to the CPU.
+
+    Raises:
+        WeightsError: see `read_header`; also for tensors that are not float32 or hold NaN or infinity.
+    """
+    with _open(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise WeightsError(f"{path}: tensor {name} is {tensor.dtype}, not float32")
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path}: tensor {name} holds NaN or infinity")
+    return tensors
+
+
+def _open(path: Path) -> Any:
+    if not path.is_file():
+        raise WeightsError(f"There is no weight file {path}", hint="Train one: artrestore train CLEAR DISTORTED")
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start.startswith(_PICKLES):
+            raise WeightsError(
+                f"{path} is a pickle or PyTorch checkpoint, which can run code when loaded; it is refused",
+                hint="Only .safetensors files written by `artrestore train` are loaded.",
+            )
+        return safetensors.safe_open(path, framework="pt")
+    except (OSError, safetensors.SafetensorError) as error:
+        raise WeightsError(
+            f"{path} is no readable safetensors file: it is damaged, cut short or of another kind ({error})",
+            hint="Copy or train it again.",
+        ) from error
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a JSON object, found {type(value).__name__}")
+    return value

@@ -1,0 +1,1 @@
+"""Architectures, the registry that names them, devices, and loading trained models."""

@@ -1,0 +1,91 @@
+"""Choosing the device and the precision: what is asked for is given or refused, never replaced in silence."""
+
+import contextlib
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from artrestore.errors import DeviceError, UsageError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceInfo:
+    """A device that is there: its name for `--device`, what it is, and whether bf16 runs natively on it."""
+
+    name: str
+    description: str
+    bf16: bool
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device for a name: `auto` (CUDA, else MPS, else CPU), `cpu`, `mps`, `cuda` or `cuda:N`.
+
+    Raises:
+        UsageError: no such kind of device.
+        DeviceError: the device is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "mps", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UsageError(f"There is no kind of device named {name}", hint="Use auto, cpu, mps, cuda or cuda:1.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("MPS is not available on this machine", hint="Use --device auto or --device cpu.")
+    if kind == "cuda":
+        count = torch.cuda.device_count()
+        if int(index or 0) >= count:
+            there = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
+            raise DeviceError(f"{name} was asked for, but {there} can be used here", hint="See: artrestore doctor")
+    return torch.device(name)
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for the line that says what was taken."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    threads = torch.get_num_threads()
+    return f"cpu ({threads} thread{'s' if threads > 1 else ''})" if device.type == "cpu" else str(device)
+
+
+def runs_bf16(device: torch.device) -> bool:
+    """Whether bf16 runs on the device's own instructions, not emulated."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        return bool(torch.backends.mkldnn.is_available()) and _cpu_has_bf16()
+    return False
+
+
+def uses_bf16(precision: Precision, device: torch.device) -> bool:
+    """Resolve `--precision`: `auto` means bf16 where it runs natively.
+
+    Raises:
+        DeviceError: bf16 was asked for on a device that has none.
+    """
+    if precision == "bf16" and device.type == "mps":
+        raise DeviceError("bf16 is not supported on mps", hint="Use --precision fp32.")
+    return precision == "bf16" or (precision == "auto" and runs_bf16(device))
+
+
+def autocast(device: torch.device, *, bf16: bool) -> contextlib.AbstractContextManager[None]:
+    """A context in which convolutions run in bf16, or one that does nothing."""
+    if not bf16:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def available_devices() -> list[DeviceInfo]:
+    """Every device on this machine, the CPU first."""
+    found = [torch.device("cpu")]
+    found += [torch.device(f"cuda:{index}") for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append(torch.device("mps"))
+    return [DeviceInfo(name=str(d), description=describe(d), bf16=runs_bf16(d)) for d in found]
+
+
+def _cpu_has_bf16() -> bool:
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.9
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

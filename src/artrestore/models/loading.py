@@ -1,0 +1,78 @@
+"""From a weight file to a model that is ready to restore."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from artrestore.errors import UsageError, WeightsError
+from artrestore.io.weights_file import WeightsHeader, read_header, read_tensors
+from artrestore.models.base import RestorationModel
+from artrestore.models.devices import pick_device
+from artrestore.models.registry import ARCHITECTURES, build
+
+RUNS_FOLDER = Path("runs")
+BEST_WEIGHTS = "best.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """A model in evaluation mode on its device, the header of its file, and where it came from."""
+
+    model: RestorationModel
+    header: WeightsHeader
+    path: Path
+    device: torch.device
+
+
+def load_model(weights: Path | str | None = None, *, device: str = "auto") -> LoadedModel:
+    """Load a weight file strictly: every tensor must be there, with the shape its architecture gives it.
+
+    Args:
+        weights: a `.safetensors` file; None takes the newest run below `runs/` (see `newest_weights`).
+        device: see `pick_device`.
+
+    Raises:
+        WeightsError: no such file, damaged, of another kind, or not fitting its architecture.
+        DeviceError: the device is not there.
+    """
+    target = pick_device(device)
+    path = Path(weights) if weights else newest_weights()
+    header = read_header(path)
+    try:
+        if header.architecture not in ARCHITECTURES:
+            raise UsageError(f"unknown architecture {header.architecture}")
+        with torch.device("meta"):  # no memory is taken before the file is known to fit
+            model = build(header.architecture, header.config)
+    except UsageError as error:
+        raise WeightsError(f"{path} cannot be used: {error.message}", details=error.details) from error
+    _require_same_shapes(path, header, model)
+    model.load_state_dict(read_tensors(path), strict=True, assign=True)
+    return LoadedModel(model=model.to(target).eval(), header=header, path=path, device=target)
+
+
+def newest_weights(runs: Path = RUNS_FOLDER) -> Path:
+    """The best weights of the run below `runs` that was written last.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    found = sorted(runs.glob(f"*/{BEST_WEIGHTS}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise WeightsError(
+            f"No weights were named, and there is no trained run in {runs}/",
+            hint="Name a file with --weights, or train one: artrestore train CLEAR DISTORTED",
+        )
+    return found[-1]
+
+
+def _require_same_shapes(path: Path, header: WeightsHeader, model: RestorationModel) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if expected == header.shapes:
+        return
+    problems = [
+        f"{name}: {header.shapes.get(name, 'absent')} in the file, {expected.get(name, 'absent')} expected"
+        for name in sorted(expected.keys() | header.shapes.keys())
+        if header.shapes.get(name) != expected.get(name)
+    ]
+    raise WeightsError(f"The tensors of {path} do not fit {header.architecture}", details=problems)

@@ -1,0 +1,57 @@
+"""The one table of architectures. Adding one takes a file beside this and a line here.
+
+Importing this module loads no torch, so that `--help` can list the names.
+"""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from artrestore.errors import UsageError
+
+if TYPE_CHECKING:
+    from artrestore.models.base import RestorationModel
+
+ARCHITECTURES: dict[str, str] = {
+    "conv-vae": "artrestore.models.conv_vae:ConvVAE",
+    "skip-vae": "artrestore.models.skip_vae:SkipVAE",
+}
+DEFAULT_ARCHITECTURE = "skip-vae"
+
+
+def architecture(name: str) -> type["RestorationModel"]:
+    """The class of a named architecture.
+
+    Raises:
+        UsageError: no such name.
+    """
+    if name not in ARCHITECTURES:
+        near = difflib.get_close_matches(name, ARCHITECTURES, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(ARCHITECTURES)}"
+        raise UsageError(f"There is no architecture named {name}", hint=hint)
+    module, cls = ARCHITECTURES[name].split(":")
+    found: type[RestorationModel] = getattr(importlib.import_module(module), cls)
+    return found
+
+
+def build(name: str, config: Mapping[str, Any] | None = None) -> "RestorationModel":
+    """A fresh model of a named architecture; `config` overrides fields of its default config.
+
+    Raises:
+        UsageError: no such name, an unknown field or an impossible value.
+    """
+    from pydantic import ValidationError
+
+    cls = architecture(name)
+    try:
+        settings = cls.config_type(**(config or {}))
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()]
+        raise UsageError(f"This config does not fit {name}", details=problems) from error
+    return cls(settings)
+
+
+def names_that_can_sample() -> list[str]:
+    """The architectures that generate pictures."""
+    return [name for name in ARCHITECTURES if architecture(name).spec.can_sample]

@@ -1,0 +1,1 @@
+"""Pictures of results: grids, contact sheets, plots; made from plain values."""

@@ -1,0 +1,35 @@
+"""What a batch restoration needs to know."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from artrestore.models.devices import Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreOptions:
+    """Settings of one batch.
+
+    Attributes:
+        source: a folder of damaged pictures, or one picture.
+        target: the folder that mirrors it.
+        weights: a weight file; None takes the newest run below `runs/`.
+        device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
+        precision: of the network; `auto` takes bf16 on CUDA and fp32 elsewhere.
+        tile_size: side of the tiles in pixels; None takes the network's own.
+        overlap: least overlap of tiles in pixels; None takes the network's own.
+        batch_size: tiles that go through the network together.
+        overwrite: restore again what is already in `target`.
+        clear: a folder of clear pictures to measure against, paired by name.
+    """
+
+    source: Path
+    target: Path
+    weights: Path | None = None
+    device: str = "auto"
+    precision: Precision = "fp32"
+    tile_size: int | None = None
+    overlap: int | None = None
+    batch_size: int = 16
+    overwrite: bool = False
+    clear: Path | None = None

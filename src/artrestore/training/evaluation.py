@@ -1,0 +1,93 @@
+"""Measuring and drawing the network on held-out pictures while it trains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from artrestore.metrics import peak_signal_noise_ratio, structural_similarity
+from artrestore.models.base import RestorationModel
+from artrestore.reporting.sheets import save_grid
+from artrestore.training.data import Fit, PicturePair, load_crops
+from artrestore.training.run_folder import RunFolder
+
+_BATCH = 16
+_DRAWN = 8
+_SAMPLES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Mean PSNR in dB and SSIM over the held-out crops: of the restored ones, and of what was given."""
+
+    psnr: float
+    ssim: float
+    psnr_given: float
+    ssim_given: float
+
+
+class Evaluator:
+    """Holds the crops it measures, the same ones every time.
+
+    Args:
+        model: measured in float32, by its posterior mean.
+        held_out: pairs to measure; if there are none, nothing is measured.
+        drawn_instead: pairs to draw if none are held out.
+        size: side of the crops in pixels.
+        fit: middle crops, or whole pictures resized.
+    """
+
+    def __init__(
+        self,
+        model: RestorationModel,
+        held_out: Sequence[PicturePair],
+        *,
+        drawn_instead: Sequence[PicturePair],
+        size: int,
+        fit: Fit,
+    ) -> None:
+        self.model = model
+        self.measures = bool(held_out)
+        self.given, self.clear = load_crops(held_out or drawn_instead[:_DRAWN], size=size, fit=fit)
+        self.before = _mean_quality(self.clear, self.given) if self.measures else (0.0, 0.0)
+
+    def evaluate(self) -> Evaluation | None:
+        """Measure the model as it is; None if nothing is held out."""
+        if not self.measures:
+            return None
+        psnr, ssim = _mean_quality(self.clear, self._restore(self.given))
+        return Evaluation(psnr=psnr, ssim=ssim, psnr_given=self.before[0], ssim_given=self.before[1])
+
+    def draw(self, folder: RunFolder, stage: str, epoch: int) -> None:
+        """Write a grid of given | restored | clear and, if the model can generate, one of samples.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        given, clear = self.given[:_DRAWN], self.clear[:_DRAWN]
+        rows = torch.stack([given, self._restore(given), clear], dim=1).flatten(0, 1)
+        save_grid(folder.grid("reconstructions", stage, epoch), rows, columns=3)
+        if self.model.spec.can_sample:
+            generator = torch.Generator().manual_seed(0)
+            self.model.eval()
+            with torch.inference_mode():
+                samples = self.model.sample(_SAMPLES, temperature=1.0, generator=generator)
+            save_grid(folder.grid("samples", stage, epoch), samples, columns=4)
+
+    def _restore(self, given: Tensor) -> Tensor:
+        device = next(self.model.parameters()).device
+        was_training = self.model.training
+        self.model.eval()
+        with torch.inference_mode():
+            restored = [self.model(part.to(device)).float().cpu() for part in given.split(_BATCH)]
+        self.model.train(was_training)
+        return torch.cat(restored)
+
+
+def _mean_quality(clear: Tensor, other: Tensor) -> tuple[float, float]:
+    pairs = list(zip(clear.numpy(), other.numpy(), strict=True))
+    # Equal pictures have an infinite PSNR, which would hide all others in a mean: held at 8-bit precision.
+    psnr = [min(60.0, peak_signal_noise_ratio(x, y, data_range=1.0)) for x, y in pairs]
+    ssim = [structural_similarity(x, y, data_range=1.0) for x, y in pairs]
+    return sum(psnr) / len(pairs), sum(ssim) / len(pairs)

@@ -1,0 +1,96 @@
+"""What a run writes down: its table, its plot, and the record inside its weight files."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+import artrestore
+from artrestore.io.weights_file import WeightsHeader, write_weights
+from artrestore.reporting.plots import plot_training
+from artrestore.training.run import Run
+
+if TYPE_CHECKING:
+    from artrestore.training.trainer import Progress
+
+
+def record_evaluation(run: Run, progress: Progress) -> None:
+    """Add a row to `metrics.csv`, draw `loss.png` again, and keep the weights if they are the best so far.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    rows = run.folder.add_metrics(_row(run, progress))
+    plot_training(run.folder.plot, rows)
+    psnr = progress.evaluation.psnr if progress.evaluation else None
+    # Without held-out pictures nothing tells which weights are best: the newest are.
+    if psnr is None or run.state.best_psnr is None or psnr > run.state.best_psnr:
+        run.state.best_psnr = psnr
+        write_run_weights(run, run.folder.best, progress)
+
+
+def write_run_weights(run: Run, path: Path, progress: Progress) -> None:
+    """Write the model as it is, with the record of its training in the header.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    header = WeightsHeader(
+        architecture=run.model.name,
+        config=asdict(run.model.config),
+        training=_training_record(run, progress),
+        shapes={},
+    )
+    write_weights(path, run.model.state_dict(), header)
+
+
+def _row(run: Run, progress: Progress) -> dict[str, Any]:
+    evaluation = progress.evaluation
+    return {
+        "stage": progress.stage,
+        "stage_index": run.state.stage_index,
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "seconds": round(run.state.total_seconds, 3),
+        "learning_rate": progress.learning_rate,
+        **progress.result.losses,
+        "grad_norm": progress.result.grad_norm,
+        "skipped": progress.skipped,
+        "pictures_per_second": round(progress.pictures_per_second, 2),
+        "val_psnr": evaluation and evaluation.psnr,
+        "val_ssim": evaluation and evaluation.ssim,
+        "val_psnr_given": evaluation and evaluation.psnr_given,
+        "val_ssim_given": evaluation and evaluation.ssim_given,
+    }
+
+
+def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
+    config = TypeAdapter(type(run.config)).dump_python(run.config, mode="json", exclude_none=True)
+    # Folder names may tell more about their owner than a weight file should carry around.
+    settings = {k: v for k, v in config.items() if k not in ("clear", "distorted", "out", "start_from", "model")}
+    train_pairs, val_pairs = run.pairs(progress.stage)
+    return {
+        "stage": progress.stage,
+        "stages": list(run.config.stages),
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "seconds": round(run.state.total_seconds, 1),
+        "skipped_updates": progress.skipped,
+        "seed": run.config.seed,
+        "data": {
+            "train_pairs": len(train_pairs),
+            "val_pairs": len(val_pairs),
+            "train_clear": len({pair.clear for pair in train_pairs}),
+            "val_clear": len({pair.clear for pair in val_pairs}),
+        },
+        "metrics": asdict(progress.evaluation) if progress.evaluation else {},
+        "settings": settings,
+        "versions": {
+            "artrestore": artrestore.__version__,
+            **{name: version(name) for name in ("torch", "torchvision", "numpy")},
+        },
+    }

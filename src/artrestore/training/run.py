@@ -1,0 +1,154 @@
+"""Setting up a run: everything that can be refused is refused here, before the first step."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artrestore.errors import InputError, UsageError
+from artrestore.io.atomic import require_writable
+from artrestore.models.base import RestorationModel, StageName
+from artrestore.models.devices import pick_device, uses_bf16
+from artrestore.models.loading import load_model
+from artrestore.models.registry import build
+from artrestore.training.config import (
+    BUDGETS,
+    CHANGEABLE_ON_RESUME,
+    TrainConfig,
+    make_config,
+    read_toml,
+    write_toml,
+)
+from artrestore.training.data import PicturePair, Split, clear_pairs, require_same_sizes, split_pairs
+from artrestore.training.run_folder import RunFolder
+from artrestore.training.state import TrainingState, read_state
+
+_BYTES_PER_PARAMETER = 4
+
+
+@dataclass(kw_only=True)
+class Run:
+    """Everything that a run works with.
+
+    Attributes:
+        bf16: convolutions run in bf16.
+        resumed: the model's tensors are still to be read from the state.
+        saved_at: when the state was last written, by `time.perf_counter`.
+    """
+
+    config: TrainConfig
+    folder: RunFolder
+    split: Split
+    model: RestorationModel
+    device: torch.device
+    bf16: bool
+    state: TrainingState
+    resumed: bool
+    saved_at: float = field(default_factory=time.perf_counter)
+
+    @property
+    def size(self) -> int:
+        """Side of the crops in pixels."""
+        return self.model.tile_rule.tile_size
+
+    @property
+    def workers(self) -> int:
+        """Processes that decode and crop; by default all cores but one, and at most four."""
+        if self.config.workers is not None:
+            return self.config.workers
+        return min(4, (os.cpu_count() or 1) - 1)
+
+    def pairs(self, stage: StageName) -> tuple[tuple[PicturePair, ...], tuple[PicturePair, ...]]:
+        """The stage's pairs to train on and to measure."""
+        if stage == "clear":
+            return clear_pairs(self.split.train), clear_pairs(self.split.val)
+        return self.split.train, self.split.val
+
+
+def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
+    """Check all that can be checked before training, and build the model.
+
+    Raises:
+        ArtRestoreError: pictures, pairs, device, settings or the run folder are at fault.
+    """
+    folder = RunFolder(config.out)
+    device = pick_device(config.device)
+    bf16 = uses_bf16(config.precision, device)
+    if resume:
+        state = read_state(folder.state)
+    else:
+        state = TrainingState()
+        folder.require_new()
+    split = split_pairs(config.clear, config.distorted, val_fraction=config.val_fraction, seed=config.seed)
+    if config.fit == "crop":
+        require_same_sizes(split.train + split.val)
+    torch.manual_seed(config.seed)
+    model = _initial_model(config)
+    require_writable(config.out, _bytes_needed(model, stages=len(config.stages)))
+    write_toml(folder.config, config)
+    model = model.to(device).to(memory_format=torch.channels_last)
+    return Run(
+        config=config, folder=folder, split=split, model=model, device=device, bf16=bf16, state=state,
+        resumed=resume,
+    )  # fmt: skip
+
+
+def resumed_config(out: Path, changes: Mapping[str, Any]) -> TrainConfig:
+    """The recorded settings of the run in `out`, with changes that leave it the same run.
+
+    Args:
+        out: the run folder.
+        changes: settings that were typed; None means not typed.
+
+    Raises:
+        InputError: there is no run.
+        UsageError: a change would make it another run; `details` names each.
+    """
+    recorded_file = RunFolder(out).config
+    if not recorded_file.exists():
+        raise InputError(f"There is no run to resume in {out}", hint="Name the run folder with --out runs/NAME.")
+    recorded = read_toml(recorded_file)
+    typed = {key: value for key, value in changes.items() if value is not None}
+    if BUDGETS & typed.keys():
+        recorded = {key: value for key, value in recorded.items() if key not in BUDGETS}
+    before, after = make_config(recorded | _budget(typed)), make_config(recorded | typed)
+    changed = [
+        f"{key}: {getattr(before, key)} was recorded, {getattr(after, key)} was given"
+        for key in typed.keys() - CHANGEABLE_ON_RESUME
+        if getattr(before, key) != getattr(after, key)
+    ]
+    if changed:
+        raise UsageError(
+            "A run can only be resumed with its own settings",
+            hint="Leave these options out, or start a new run with another --out.",
+            details=sorted(changed),
+        )
+    return after
+
+
+def _budget(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key in BUDGETS}
+
+
+def _initial_model(config: TrainConfig) -> RestorationModel:
+    model = build(config.arch, config.model)
+    if config.start_from:
+        loaded = load_model(config.start_from, device="cpu")
+        if loaded.model.config != model.config or loaded.model.name != model.name:
+            raise UsageError(
+                f"{config.start_from} holds a {loaded.model.name} with other settings than this run's",
+                hint=f"Name it with --arch {loaded.model.name}, or leave out --from.",
+            )
+        model.load_state_dict(loaded.model.state_dict())
+    return model
+
+
+def _bytes_needed(model: RestorationModel, *, stages: int) -> int:
+    # Weights are kept as best and last, and once more for each stage that ends; the state holds three values a
+    # parameter; while a file is replaced, the old one and the new one are both there.
+    files = 2 * stages + 2 * 3 + 1
+    return _BYTES_PER_PARAMETER * model.parameter_count * files

@@ -1,0 +1,146 @@
+"""The state of a run: all that the next step depends on, so that resuming is exact.
+
+It is a safetensors file like the weights, so nothing is unpickled here either: tensors of the model, the
+optimizer and the random generators, and the rest as JSON in its header.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from artrestore.errors import InputError
+from artrestore.io.atomic import atomic_path
+from artrestore.models.base import RestorationModel
+from artrestore.training.step import GradientGuard
+
+STATE_FORMAT = "artrestore-training-state-1"
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """Where a run stands.
+
+    Attributes:
+        stage_index: the stage under way, as an index into the config's stages; their number once all are done.
+        step: updates tried in this stage.
+        seconds: spent in this stage.
+        total_seconds: spent in the whole run.
+        best_psnr: the best validation PSNR of this stage in dB.
+        guard: the running mean of gradient norms and the count of skipped updates.
+    """
+
+    stage_index: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    total_seconds: float = 0.0
+    best_psnr: float | None = None
+    guard: GradientGuard = field(default_factory=GradientGuard)
+
+    def advance(self, seconds: float) -> None:
+        """Count a step that took so long."""
+        self.step += 1
+        self.seconds += seconds
+        self.total_seconds += seconds
+
+    def next_stage(self) -> None:
+        """Move on to the beginning of the next stage."""
+        self.stage_index += 1
+        self.step, self.seconds, self.best_psnr = 0, 0.0, None
+        self.guard = GradientGuard(skipped=self.guard.skipped)
+
+
+def save_state(
+    path: Path, state: TrainingState, model: RestorationModel, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write the state, all or nothing.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    optimizer_state = optimizer.state_dict()
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, values in optimizer_state["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if value is not None}
+    tensors |= {f"random.{name}": tensor for name, tensor in _random_states().items()}
+    metadata = {
+        "format": STATE_FORMAT,
+        "state": json.dumps(asdict(state)),
+        "param_groups": json.dumps(optimizer_state["param_groups"]),
+    }
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(stored, temporary, metadata=metadata)
+
+
+def read_state(path: Path) -> TrainingState:
+    """Read where a run stands, without its tensors.
+
+    Raises:
+        InputError: there is no state, or it is damaged.
+    """
+    with _open(path) as file:
+        values = json.loads(file.metadata()["state"])
+    return TrainingState(**values | {"guard": GradientGuard(**values["guard"])})
+
+
+def load_state(path: Path, model: RestorationModel, optimizer: torch.optim.Optimizer) -> None:
+    """Put the saved tensors and random states in their places.
+
+    Raises:
+        InputError: there is no state, or it is damaged.
+    """
+    with _open(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        param_groups = json.loads(file.metadata()["param_groups"])
+    model.load_state_dict(_below(tensors, "model."))
+    optimizer.load_state_dict({"state": _optimizer_state(tensors, model), "param_groups": param_groups})
+    _restore_random_states(_below(tensors, "random."))
+
+
+def _optimizer_state(tensors: dict[str, Tensor], model: RestorationModel) -> dict[int, dict[str, Tensor]]:
+    parameters = list(model.parameters())
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _below(tensors, "optimizer.").items():
+        index, key = name.split(".", 1)
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            # Fused optimizers walk parameter and moments in memory order, so their layouts must be the same.
+            tensor = torch.empty_like(parameter, device="cpu").copy_(tensor)
+        state.setdefault(int(index), {})[key] = tensor
+    return state
+
+
+def _random_states() -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _restore_random_states(states: dict[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _open(path: Path) -> Any:
+    try:
+        file = safetensors.safe_open(path, framework="pt")
+    except (OSError, safetensors.SafetensorError) as error:
+        raise InputError(
+            f"There is no training state in {path.parent} that can be read",
+            hint="Start the run anew: leave out --resume and name another --out.",
+        ) from error
+    if (file.metadata() or {}).get("format") != STATE_FORMAT:
+        raise InputError(f"{path} is not a training state of this version of artrestore")
+    return file

@@ -10,6 +10,7 @@ training. The damages are simple on purpose: fading, a stain, blur, scratches, n
 import argparse
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from PIL import Image, ImageFilter
 from skimage import data, draw
 
 PHOTOGRAPHS = {"train": ("astronaut", "retina", "rocket", "motorcycle"), "test": ("chelsea", "coffee")}
-Pixels = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.floating[Any]]
 
 
 def damage(picture: Pixels, rng: np.random.Generator) -> Pixels:
@@ -25,7 +26,7 @@ def damage(picture: Pixels, rng: np.random.Generator) -> Pixels:
     steps = [(fade, 0.5), (stain, 0.4), (blur, 0.5), (scratch, 0.6), (noise, 0.8)]
     chosen = [step for step, probability in steps if rng.random() < probability] or [noise]
     for step in chosen:
-        picture = np.clip(step(picture, rng), 0, 1).astype(np.float32)
+        picture = np.clip(step(picture, rng), 0, 1)
     return picture
 
 
@@ -33,8 +34,9 @@ def fade(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """Lose contrast and colour, and turn a little yellow."""
     strength = rng.uniform(0.1, 0.4)
     grey = picture.mean(axis=2, keepdims=True)
-    paper = np.array([0.80, 0.74, 0.62], dtype=np.float32)
-    return (1 - strength) * (0.7 * picture + 0.3 * grey) + strength * paper
+    paper = np.array([0.80, 0.74, 0.62])
+    faded: Pixels = (1 - strength) * (0.7 * picture + 0.3 * grey) + strength * paper
+    return faded
 
 
 def stain(picture: Pixels, rng: np.random.Generator) -> Pixels:

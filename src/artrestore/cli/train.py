@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -119,7 +119,7 @@ def train(
     _conclude(run)
 
 
-def _settings(given: dict[str, object], file: Path | None, *, resume: bool) -> "TrainConfig":
+def _settings(given: Mapping[str, object], file: Path | None, *, resume: bool) -> "TrainConfig":
     from artrestore.training.config import resolve_config
     from artrestore.training.run import resumed_config
 
@@ -142,10 +142,9 @@ def _announce(run: "Run", *, resume: bool) -> None:
     from artrestore.models.devices import describe
 
     config, split = run.config, run.split
-    note(
-        f"{'Resuming' if resume else 'Training'} {config.arch} ({run.model.parameter_count / 1e6:.1f} M parameters) "
-        f"on {describe(run.device)}, {'bf16' if run.bf16 else 'fp32'}, in {config.out}"
-    )
+    beginning, precision = "Resuming" if resume else "Training", "bf16" if run.bf16 else "fp32"
+    size = f"{run.model.parameter_count / 1e6:.1f} M parameters"
+    note(f"{beginning} {config.arch} ({size}) on {describe(run.device)}, {precision}, in {config.out}")
     note(
         f"{len(split.train)} pairs to learn from and {len(split.val)} held out, "
         f"from {len({pair.clear for pair in split.train + split.val})} clear pictures; "
@@ -161,9 +160,8 @@ def _conclude(run: "Run") -> None:
     from artrestore.cli.console import note
 
     best = "" if run.state.best_psnr is None else f" (held-out PSNR {run.state.best_psnr:.2f} dB)"
-    note(
-        f"Done. Best weights: {run.folder.best}{best}; losses: {run.folder.plot}; grids: {run.folder.path / 'grids'}"
-    )
+    note(f"Done. Losses: {run.folder.plot}; grids of pictures: {run.folder.path / 'grids'}")
+    note(f"Best weights: {run.folder.best}{best}")
     note(f"Restore with: artrestore restore IN OUT --weights {run.folder.best}")
 
 
@@ -174,7 +172,7 @@ def stop_on_signal() -> Iterator[threading.Event]:
 
     def request(number: int, _frame: object) -> None:
         stop.set()
-        signal.signal(number, previous[number])
+        signal.signal(number, previous[signal.Signals(number)])
 
     previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,8 +1,9 @@
 """Weight files: safetensors with a header that tells everything needed to use them.
 
-The header's metadata holds `format` ("artrestore"), `format_version`, `architecture`, `config` (JSON) and
-`training` (JSON: data counts, steps, seed, metrics, library versions). Nothing is ever unpickled. The format is
-described for users in `docs/reference/weight-files.md`.
+The header's metadata has one key, `artrestore`, with a JSON object: `format_version`, `architecture`, `config` and
+`training` (data counts, steps, seed, metrics, library versions). One key, because safetensors writes several in
+no fixed order, and the same weights shall give the same bytes. Nothing is ever unpickled. The format is described
+for users in `docs/reference/weight-files.md`.
 """
 
 import json
@@ -19,7 +20,7 @@ from torch import Tensor
 from artrestore.errors import WeightsError
 from artrestore.io.atomic import atomic_path
 
-FORMAT = "artrestore"
+METADATA_KEY = "artrestore"
 FORMAT_VERSION = 1
 _PICKLES = (b"\x80", b"PK\x03\x04")
 
@@ -47,13 +48,13 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHead
     Raises:
         OutputError: the file cannot be written.
     """
-    metadata = {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
+    description = {
+        "format_version": FORMAT_VERSION,
         "architecture": header.architecture,
-        "config": json.dumps(header.config),
-        "training": json.dumps(header.training, allow_nan=False),
+        "config": header.config,
+        "training": header.training,
     }
+    metadata = {METADATA_KEY: json.dumps(description, allow_nan=False)}
     stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
         save_file(stored, temporary, metadata=metadata)
@@ -68,26 +69,27 @@ def read_header(path: Path) -> WeightsHeader:
     with _open(path) as file:
         metadata = file.metadata() or {}
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    if metadata.get("format") != FORMAT:
+    if METADATA_KEY not in metadata:
         raise WeightsError(
             f"{path} is a safetensors file, but not one of artrestore's",
             hint="Use a file that `artrestore train` wrote (best.safetensors or last.safetensors).",
         )
-    version = metadata.get("format_version", "")
-    if version != str(FORMAT_VERSION):
-        raise WeightsError(
-            f"{path} has format version {version or 'unknown'}; this program reads version {FORMAT_VERSION}",
-            hint="Update with: pip install --upgrade artrestore",
-        )
     try:
+        description = json.loads(metadata[METADATA_KEY])
+        version = description["format_version"]
+        if version != FORMAT_VERSION:
+            raise WeightsError(
+                f"{path} has format version {version}; this program reads version {FORMAT_VERSION}",
+                hint="Update with: pip install --upgrade artrestore",
+            )
         return WeightsHeader(
-            architecture=metadata["architecture"],
-            config=_json_object(metadata["config"]),
-            training=_json_object(metadata["training"]),
+            architecture=str(description["architecture"]),
+            config=dict(description["config"]),
+            training=dict(description["training"]),
             shapes=shapes,
         )
-    except (KeyError, ValueError) as error:
-        raise WeightsError(f"The header of {path} is incomplete or damaged: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"The header of {path} is incomplete or damaged ({error})") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -97,7 +99,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         WeightsError: see `read_header`; also for tensors that are not float32 or hold NaN or infinity.
     """
     with _open(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        # Cloned, because a view into the mapped file has the alignment of its offset there, and kernels that
+        # depend on it give other last digits.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     for name, tensor in tensors.items():
         if tensor.dtype != torch.float32:
             raise WeightsError(f"{path}: tensor {name} is {tensor.dtype}, not float32")
@@ -123,10 +127,3 @@ def _open(path: Path) -> Any:
             f"{path} is no readable safetensors file: it is damaged, cut short or of another kind ({error})",
             hint="Copy or train it again.",
         ) from error
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError(f"expected a JSON object, found {type(value).__name__}")
-    return value

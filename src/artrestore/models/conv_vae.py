@@ -110,7 +110,7 @@ class ConvVAE(RestorationModel):
 
     @property
     def tile_rule(self) -> TileRule:
-        """Fixed-size tiles that overlap by half: the latent vector makes neighbours disagree, blending hides it."""
+        """Fixed-size tiles that overlap by half: latent vectors make neighbours disagree, blending hides it."""
         return TileRule(tile_size=self.config.picture_size, overlap=self.config.picture_size // 2, fixed=True)
 
     def forward(self, damaged: Tensor) -> Tensor:

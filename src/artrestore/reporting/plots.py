@@ -31,7 +31,7 @@ def plot_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         for end in ends:
             axes.axvline(end, color="0.7", linewidth=0.8)
         axes.grid(alpha=0.3)
-        if axes.lines:
+        if axes.get_legend_handles_labels()[0]:
             axes.legend()
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)

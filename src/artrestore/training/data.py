@@ -5,6 +5,7 @@ the seed, the stage, the epoch and the picture's index. So neither the number of
 changes what a step sees, and resuming needs no state but the step's number.
 """
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,7 @@ def endless_batches(
         num_workers=workers,
         collate_fn=_join,
         pin_memory=pin_memory,
+        worker_init_fn=_leave_signals_to_the_parent,
         generator=torch.Generator(),  # of its own: the loader must not draw from the one that is saved
     )
     for batch in loader:
@@ -224,7 +226,7 @@ def middle_crop(pixels: npt.NDArray[np.uint8], size: int) -> Tensor:
 
 def resize(pixels: npt.NDArray[np.uint8], size: int) -> Tensor:
     """The whole picture at (size, size), antialiased; its proportions are not kept."""
-    picture = torch.from_numpy(pixels.transpose(2, 0, 1))
+    picture = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
     resized: Tensor = transforms.resize(picture, [size, size], antialias=True)
     return resized
 
@@ -245,6 +247,12 @@ def _held_out(count: int, fraction: float, seed: int) -> list[int]:
     held = min(count - 1, max(1, round(fraction * count)))
     chosen: list[int] = np.random.default_rng((seed, 1)).permutation(count)[:held].tolist()
     return chosen
+
+
+def _leave_signals_to_the_parent(_worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the parent finishes its step and then ends the workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _join(items: list[Batch | PictureError]) -> Batch | PictureError:

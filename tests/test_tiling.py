@@ -1,0 +1,115 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from artrestore.tiling import blend_weights, pad_to, restore_tiled, tile_starts, trimmed
+
+
+@st.composite
+def axes(draw: st.DrawFn) -> tuple[int, int, int]:
+    tile = draw(st.integers(1, 64))
+    overlap = draw(st.integers(0, tile - 1))
+    return draw(st.integers(tile, 500)), tile, overlap
+
+
+@given(axes())
+def test_tiles_cover_the_axis_and_overlap_enough(axis: tuple[int, int, int]) -> None:
+    length, tile, overlap = axis
+    starts = tile_starts(*axis)
+    assert starts[0] == 0
+    assert starts[-1] + tile == length
+    assert all(0 < b - a <= tile - overlap for a, b in pairwise(starts))
+
+
+@given(axes())
+def test_no_fewer_tiles_would_do(axis: tuple[int, int, int]) -> None:
+    length, tile, overlap = axis
+    count = len(tile_starts(*axis))
+    assert count == 1 or tile + (count - 2) * (tile - overlap) < length
+
+
+@given(axes())
+def test_weights_sum_to_one_everywhere(axis: tuple[int, int, int]) -> None:
+    length, tile, _ = axis
+    total = np.zeros(length)
+    for weights, start in zip(blend_weights(*axis), tile_starts(*axis), strict=True):
+        assert weights.min() >= 0
+        total[start : start + tile] += weights
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+@given(axes())
+def test_inner_sides_are_trimmed_and_borders_are_not(axis: tuple[int, int, int]) -> None:
+    length, tile, overlap = axis
+    weights, starts, trim = blend_weights(*axis), tile_starts(*axis), trimmed(overlap)
+    for row, start in zip(weights, starts, strict=True):
+        assert start == 0 or not row[:trim].any()
+        assert start + tile == length or not row[tile - trim :].any()
+    assert weights[0, 0] == pytest.approx(1)
+    assert weights[-1, -1] == pytest.approx(1)
+
+
+def test_weights_change_slowly_so_that_no_seam_can_show() -> None:
+    weights = blend_weights(1000, 128, 64)
+    assert np.abs(np.diff(weights, axis=1)).max() < 0.06
+
+
+@pytest.mark.parametrize("axis", [(10, 20, 4), (20, 10, 10), (20, 10, -1)])
+def test_impossible_geometry_is_refused(axis: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="need length"):
+        tile_starts(*axis)
+
+
+@given(st.integers(20, 70), st.integers(20, 70), st.integers(8, 20), st.integers(0, 7), st.integers(1, 9))
+def test_the_identity_gives_back_the_picture(h: int, w: int, tile: int, overlap: int, batch: int) -> None:
+    picture = torch.rand(3, h, w)
+    restored = restore_tiled(picture, lambda x: x, tile_size=(tile, tile), overlap=overlap, batch_size=batch)
+    torch.testing.assert_close(restored, picture)
+
+
+class LocalNetwork(nn.Module):
+    """Three 3x3 convolutions with zero padding: its receptive radius is 3 pixels."""
+
+    radius = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(8, 3, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        with torch.inference_mode():
+            result: Tensor = self.layers(tiles)
+        return result
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 83), (64, 32), (33, 200)])
+def test_tiled_equals_untiled_when_the_receptive_field_fits_the_overlap(height: int, width: int) -> None:
+    network, picture, overlap = LocalNetwork(), torch.rand(3, height, width), 12
+    assert trimmed(overlap) >= network.radius
+    tiled = restore_tiled(picture, network, tile_size=(32, 32), overlap=overlap, batch_size=4)
+    torch.testing.assert_close(tiled, network(picture[None])[0], atol=1e-5, rtol=1e-5)
+
+
+def test_tiled_differs_from_untiled_when_the_overlap_is_too_small() -> None:
+    network, picture = LocalNetwork(), torch.rand(3, 100, 100)
+    tiled = restore_tiled(picture, network, tile_size=(32, 32), overlap=0, batch_size=4)
+    assert (tiled - network(picture[None])[0]).abs().max() > 0.01
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 50), st.integers(1, 50))
+def test_small_pictures_are_padded_by_reflection(h: int, w: int, height: int, width: int) -> None:
+    picture = torch.rand(3, h, w)
+    padded = pad_to(picture, height, width)
+    assert padded.shape == (3, max(h, height), max(w, width))
+    assert torch.equal(padded[:, :h, :w], picture)
+    if w > 1 and width > w:
+        assert torch.equal(padded[:, :h, w], picture[:, :, w - 2])

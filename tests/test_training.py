@@ -1,0 +1,452 @@
+"""Training from settings to weights: data, schedule, steps, resume."""
+
+import csv
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from artrestore.errors import (
+    ArtRestoreError,
+    DivergedError,
+    InputError,
+    InterruptedRunError,
+    OutputError,
+    PairingError,
+    PictureError,
+    UsageError,
+)
+from artrestore.io.weights_file import read_header
+from artrestore.models.loading import load_model
+from artrestore.models.registry import build
+from artrestore.training.config import TrainConfig, read_toml, resolve_config, write_toml
+from artrestore.training.data import (
+    CropDataset,
+    EpochSampler,
+    PicturePair,
+    clear_pairs,
+    endless_batches,
+    load_crops,
+    random_crop,
+    split_pairs,
+)
+from artrestore.training.run import prepare_run, resumed_config
+from artrestore.training.schedule import Budget, evaluation_interval, learning_rate, stage_budget
+from artrestore.training.step import GradientGuard, make_optimizer, train_step
+from artrestore.training.trainer import Progress, train
+from conftest import TINY, save_smooth, write_tiny_weights
+
+
+@pytest.fixture
+def config(picture_set: tuple[Path, Path], tmp_path: Path) -> Callable[..., TrainConfig]:
+    def make(**changes: Any) -> TrainConfig:
+        settings = {
+            "clear": picture_set[0], "distorted": picture_set[1], "out": tmp_path / "run", "model": TINY,
+            "steps": 8, "batch_size": 8, "crops_per_picture": 2, "workers": 0, "device": "cpu",
+            "precision": "fp32",
+        }  # fmt: skip
+        return resolve_config(settings | changes)
+
+    return make
+
+
+def run_all(config: TrainConfig, **options: Any) -> list[Progress]:
+    return list(train(prepare_run(config), **options))
+
+
+# Settings
+
+
+def test_options_win_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text('clear = "c"\ndistorted = "d"\nsteps = 5\nbeta = 2.0\nseed = 3\n')
+    config = resolve_config({"beta": 0.5, "minutes": 1.0, "seed": None}, file)
+    assert (config.beta, config.seed, config.minutes, config.steps) == (0.5, 3, 1.0, None)
+    assert config.learning_rate == 1e-3
+    assert config.stages == ("clear", "restore")
+    assert config.out.parent == Path("runs")
+
+
+def test_settings_survive_their_file(tmp_path: Path) -> None:
+    config = resolve_config({"clear": "c", "distorted": "d", "out": "r", "epochs": 3, "model": {"latent_dim": 7}})
+    write_toml(tmp_path / "config.toml", config)
+    assert resolve_config({}, tmp_path / "config.toml") == config
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_size": 0}, {"learning_rate": float("nan")}, {"val_fraction": 1.0}, {"beta": -1.0},
+        {"steps": 3, "epochs": 3}, {"stages": ("restore", "restore")}, {"stages": ("sleep",)}, {"nonsense": 1},
+        {"distorted": None}, {"precision": "fp8"}, {"arch": "no-vae"}, {"steps": "many"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
+    good = {"clear": "c", "distorted": "d", "out": "r"}
+    settings = {key: value for key, value in (good | wrong).items() if value is not None}
+    with pytest.raises(UsageError):
+        resolve_config(settings)
+
+
+def test_a_settings_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("x = ")
+    with pytest.raises(UsageError, match="Cannot read the settings"):
+        read_toml(tmp_path / "a.toml")
+
+
+# Data
+
+
+def test_variants_of_a_picture_never_stand_on_both_sides(picture_set: tuple[Path, Path]) -> None:
+    for seed in range(10):
+        split = split_pairs(*picture_set, val_fraction=0.4, seed=seed)
+        train_clear, val_clear = ({pair.clear for pair in side} for side in (split.train, split.val))
+        assert len(val_clear) == 2
+        assert not train_clear & val_clear
+        assert len(split.train) == 2 * len(train_clear)
+
+
+def test_the_split_depends_on_the_seed_alone(picture_set: tuple[Path, Path]) -> None:
+    first, again, other = (split_pairs(*picture_set, val_fraction=0.4, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_at_least_one_picture_is_held_out_and_one_is_left(picture_set: tuple[Path, Path]) -> None:
+    assert len({pair.clear for pair in split_pairs(*picture_set, val_fraction=0.01, seed=0).val}) == 1
+    assert len({pair.clear for pair in split_pairs(*picture_set, val_fraction=0.99, seed=0).train}) == 1
+    assert not split_pairs(*picture_set, val_fraction=0, seed=0).val
+
+
+def test_orphans_stop_the_run_and_unpaired_clear_ones_are_counted(picture_set: tuple[Path, Path]) -> None:
+    clear, damaged = picture_set
+    save_smooth(clear / "lonely.png")
+    assert split_pairs(clear, damaged, val_fraction=0, seed=0).unpaired_clear == 1
+    save_smooth(damaged / "orphan.png")
+    with pytest.raises(PairingError) as caught:
+        split_pairs(clear, damaged, val_fraction=0, seed=0)
+    assert "orphan.png" in caught.value.details[0]
+
+
+def test_both_crops_are_the_same_place() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
+    for seed in range(20):
+        given, clear = random_crop(pixels, 255 - pixels, 16, np.random.default_rng(seed))
+        assert given.shape == (3, 16, 16)
+        assert torch.equal(given, 255 - clear)
+
+
+def test_a_picture_smaller_than_a_crop_is_reflected() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 60, 3), dtype=np.uint8)
+    given, _ = random_crop(pixels, pixels, 16, np.random.default_rng(0))
+    assert given.shape == (3, 16, 16)
+    assert torch.equal(given[:, 5], given[:, 3])
+
+
+def test_whole_pictures_are_resized(picture_set: tuple[Path, Path]) -> None:
+    pairs = split_pairs(*picture_set, val_fraction=0, seed=0).train
+    dataset = CropDataset(pairs, size=16, crops=4, fit="resize", seed=(0,))
+    given, clear = dataset[(0, 0)]
+    assert given.shape == clear.shape == (1, 3, 16, 16)
+    assert load_crops(pairs, size=16, fit="resize")[0].shape == (10, 3, 16, 16)
+
+
+@given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 100))
+def test_batches_after_a_break_are_those_that_would_have_come(
+    pictures: int, per_batch: int, broken_at: int
+) -> None:
+    def batches(start: int, count: int) -> list[list[tuple[int, int]]]:
+        sampler = iter(EpochSampler(pictures, per_batch, seed=(3,), start_step=start))
+        return [next(sampler) for _ in range(count)]
+
+    assert batches(broken_at, 5) == batches(0, broken_at + 5)[broken_at:]
+
+
+@given(st.integers(1, 30), st.integers(1, 8))
+def test_an_epoch_visits_every_picture_once(pictures: int, per_batch: int) -> None:
+    sampler = EpochSampler(pictures, per_batch, seed=(3,), start_step=0)
+    stream = iter(sampler)
+    keys = [key for _ in range(sampler.steps_per_epoch) for key in next(stream)]
+    assert sorted(keys) == [(0, index) for index in range(pictures)]
+
+
+def test_workers_do_not_change_what_is_drawn(picture_set: tuple[Path, Path]) -> None:
+    pairs = split_pairs(*picture_set, val_fraction=0, seed=0).train
+    dataset = CropDataset(pairs, size=16, crops=2, fit="crop", seed=(0,))
+    sampler = EpochSampler(len(pairs), 3, seed=(0,), start_step=2)
+    streams = [endless_batches(dataset, sampler, workers=workers, pin_memory=False) for workers in (0, 2)]
+    for _ in range(6):
+        here, there = (next(stream) for stream in streams)
+        assert torch.equal(here[0], there[0])
+        assert torch.equal(here[1], there[1])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "bad.png").write_bytes(b"nonsense")
+    pair = PicturePair(clear=tmp_path / "bad.png", given=tmp_path / "bad.png")
+    dataset = CropDataset([pair], size=16, crops=2, fit="crop", seed=(0,))
+    sampler = EpochSampler(1, 1, seed=(0,), start_step=0)
+    with pytest.raises(PictureError, match=r"^\S*bad.png is not a picture$"):
+        next(endless_batches(dataset, sampler, workers=workers, pin_memory=False))
+
+
+def test_the_clear_stage_sees_every_clear_picture_once(picture_set: tuple[Path, Path]) -> None:
+    pairs = clear_pairs(split_pairs(*picture_set, val_fraction=0, seed=0).train)
+    assert len(pairs) == 5
+    assert all(pair.clear == pair.given for pair in pairs)
+
+
+# Schedule
+
+
+def test_the_learning_rate_fits_the_budget(config: Callable[..., TrainConfig]) -> None:
+    settings = config(learning_rate=1.0)
+    rates = [learning_rate(settings, step, step / 1000) for step in range(1001)]
+    assert rates[0] < 0.1
+    assert max(rates) > 0.99
+    assert rates[-1] == pytest.approx(0.01)
+    assert rates[30:] == sorted(rates[30:], reverse=True)
+    assert learning_rate(config(learning_rate=1.0, schedule="constant"), 0, 0.0) == 1.0
+
+
+def test_the_budget_is_shared_by_the_stages(config: Callable[..., TrainConfig]) -> None:
+    assert [stage_budget(config(steps=100), stage, 10).steps for stage in ("clear", "restore")] == [25, 75]
+    assert [stage_budget(config(steps=None, epochs=4), s, 10).steps for s in ("clear", "restore")] == [10, 30]
+    minutes = config(steps=None, minutes=2.0, stages=("restore",))
+    assert stage_budget(minutes, "restore", 10).seconds == 120
+
+
+def test_a_budget_of_time_is_used_up_by_time() -> None:
+    assert Budget(seconds=10).progress(999, 5) == 0.5
+    assert Budget(seconds=10).progress(0, 11) == 1.0
+    assert Budget(seconds=10).seconds_left(1, 4) == 6
+    assert Budget(steps=10).seconds_left(5, 4) == 4
+
+
+def test_every_epoch_is_evaluated_if_epochs_are_asked_for(config: Callable[..., TrainConfig]) -> None:
+    assert evaluation_interval(config(steps=None, epochs=3), 7) == 7
+    assert evaluation_interval(config(steps=500), 7) == 105
+    assert evaluation_interval(config(steps=500), 5000) == 1000
+
+
+# Steps
+
+
+def test_a_nan_skips_the_update_and_is_counted() -> None:
+    model = build("conv-vae", TINY)
+    optimizer, guard = make_optimizer("adam", model, 1e-3), GradientGuard()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    bad = torch.full((2, 3, 32, 32), torch.nan)
+    result = train_step(model, optimizer, bad, bad, beta=1.0, clip_grad_norm=0, guard=guard, bf16=False)
+    assert result.skipped
+    assert guard.skipped == 1
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_an_exploding_gradient_is_refused_but_a_lasting_change_is_not() -> None:
+    guard = GradientGuard()
+    assert all(guard.accepts(1.0) for _ in range(50))
+    assert not guard.accepts(1000.0)
+    assert guard.accepts(1.0)
+    assert guard.skipped == 1
+    assert any(guard.accepts(1000.0) for _ in range(90))
+
+
+def test_divergence_ends_the_run() -> None:
+    guard = GradientGuard()
+    with pytest.raises(DivergedError, match="100 updates in a row"):
+        [guard.accepts(float("nan")) for _ in range(101)]
+
+
+def test_gradients_are_clipped_if_asked_for() -> None:
+    def moved(clip: float) -> float:
+        torch.manual_seed(0)
+        model = build("conv-vae", TINY)
+        optimizer = make_optimizer("sgd", model, 1e-6)
+        before = torch.nn.utils.parameters_to_vector(model.parameters()).detach().clone()
+        pictures = torch.rand(2, 3, 32, 32)
+        train_step(
+            model, optimizer, pictures, pictures, beta=1.0, clip_grad_norm=clip, guard=GradientGuard(), bf16=False
+        )
+        after = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+        return float((after - before).norm())
+
+    assert moved(1.0) == pytest.approx(1e-6, rel=0.05)
+    assert moved(0.0) > 1e-5
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def test_every_optimizer_trains_and_resumes(config: Callable[..., TrainConfig], optimizer: str) -> None:
+    settings = config(optimizer=optimizer, learning_rate=1e-5, steps=4, stages=("restore",))
+    assert len(run_all(settings)) == 4
+    more = resumed_config(settings.out, {"steps": 6})
+    assert len(list(train(prepare_run(more, resume=True)))) == 2
+
+
+# Runs
+
+
+def test_a_run_keeps_everything_it_promises(config: Callable[..., TrainConfig]) -> None:
+    settings = config(steps=None, epochs=4)
+    progress = run_all(settings)
+    out = settings.out
+    names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert names == {
+        "config.toml", "metrics.csv", "loss.png", "state.safetensors", "best.safetensors", "last.safetensors",
+        "best-clear.safetensors", "last-clear.safetensors", "grids/reconstructions-clear-00001.png",
+        "grids/reconstructions-restore-00001.png", "grids/reconstructions-restore-00002.png",
+        "grids/reconstructions-restore-00003.png",
+    }  # fmt: skip
+    with (out / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["stage"] for row in rows] == ["clear", "restore", "restore", "restore"]
+    for key in ("loss", "reconstruction", "kl", "val_psnr", "val_ssim", "val_psnr_given", "grad_norm"):
+        assert all(np.isfinite(float(row[key])) for row in rows), key
+    assert tomllib.loads((out / "config.toml").read_text())["epochs"] == 4
+    assert progress[-1].evaluated
+    header = read_header(out / "best.safetensors")
+    assert header.architecture == "skip-vae"
+    assert header.training["data"] == {"train_pairs": 8, "val_pairs": 2, "train_clear": 4, "val_clear": 1}
+    assert {"seed", "metrics", "versions", "step", "seconds", "settings"} <= header.training.keys()
+    assert str(out.parent) not in str(header.training)
+
+
+def test_a_generative_model_draws_samples_every_epoch(config: Callable[..., TrainConfig]) -> None:
+    settings = config(arch="conv-vae", steps=None, epochs=2)
+    run_all(settings)
+    names = sorted(path.name for path in (settings.out / "grids").glob("samples-*"))
+    assert names == ["samples-restore-00001.png", "samples-restore-00002.png"]
+
+
+def test_training_learns(config: Callable[..., TrainConfig]) -> None:
+    last = run_all(config(steps=200, learning_rate=3e-3))[-1]
+    assert last.evaluation
+    assert last.evaluation.psnr > last.evaluation.psnr_given
+
+
+def test_the_second_stage_goes_on_from_the_best_of_the_first(config: Callable[..., TrainConfig]) -> None:
+    settings = config(steps=8, learning_rate=1e-12)
+    run_all(settings)
+    first, second = (load_file(settings.out / f"{name}.safetensors") for name in ("best-clear", "last"))
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, second[name], atol=1e-6, rtol=0)
+
+
+def test_the_best_weights_are_those_that_measured_best(config: Callable[..., TrainConfig]) -> None:
+    settings = config(steps=None, epochs=5, stages=("restore",), learning_rate=3e-3)
+    psnr = [p.evaluation.psnr for p in run_all(settings) if p.evaluated and p.evaluation]
+    assert read_header(settings.out / "best.safetensors").training["metrics"]["psnr"] == max(psnr)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 5])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resuming_is_exact_to_the_bit(
+    config: Callable[..., TrainConfig], tmp_path: Path, stop_at: int, precision: str
+) -> None:
+    whole = config(out=tmp_path / "whole", steps=10, seed=5, precision=precision)
+    run_all(whole)
+    broken = replace(whole, out=tmp_path / "broken")
+    steps = iter(range(1, 100))
+    with pytest.raises(InterruptedRunError, match="Stopped at step"):
+        run_all(broken, should_stop=lambda: next(steps) == stop_at)
+    torch.manual_seed(999)  # nothing may hang on what this process drew before
+    rest = list(train(prepare_run(resumed_config(broken.out, {}), resume=True)))
+    assert len(rest) == 10 - stop_at
+    for name in ("last", "best", "best-clear", "state"):
+        one, two = (load_file(out / f"{name}.safetensors") for out in (whole.out, broken.out))
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one), name
+    columns = [read_rows(out / "metrics.csv") for out in (whole.out, broken.out)]
+    assert columns[0] == columns[1]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "pictures_per_second")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def test_a_finished_run_resumes_to_nothing_or_to_a_larger_budget(config: Callable[..., TrainConfig]) -> None:
+    settings = config(steps=8)
+    run_all(settings)
+    assert list(train(prepare_run(resumed_config(settings.out, {}), resume=True))) == []
+    more = list(train(prepare_run(resumed_config(settings.out, {"steps": 12}), resume=True)))
+    assert [p.stage for p in more] == ["restore"] * 3
+
+
+def test_resuming_with_other_settings_is_refused(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    settings = config()
+    run_all(settings)
+    with pytest.raises(UsageError) as caught:
+        resumed_config(settings.out, {"beta": 2.0, "seed": 0, "batch_size": 3})
+    assert [detail.split(":")[0] for detail in caught.value.details] == ["batch_size", "beta"]
+    with pytest.raises(InputError, match="no run to resume"):
+        resumed_config(tmp_path / "nowhere", {})
+
+
+def test_a_run_never_writes_over_another(config: Callable[..., TrainConfig]) -> None:
+    run_all(config())
+    with pytest.raises(OutputError, match="already holds a run"):
+        prepare_run(config())
+
+
+def test_a_full_disk_is_found_before_training(
+    config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 100_000
+
+    monkeypatch.setattr("artrestore.io.atomic.shutil.disk_usage", lambda _: Usage)
+    with pytest.raises(OutputError, match="No space left"):
+        prepare_run(config())
+
+
+def test_an_unwritable_run_folder_is_found_before_training(
+    config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtRestoreError, match="Cannot write"):
+        prepare_run(config(out=tmp_path / "file" / "run"))
+
+
+def test_pairs_of_different_sizes_stop_a_run_of_crops_but_not_of_whole_pictures(
+    config: Callable[..., TrainConfig], picture_set: tuple[Path, Path]
+) -> None:
+    save_smooth(picture_set[1] / "a/picture (0)_small.png", 33, 44)
+    with pytest.raises(PictureError) as caught:
+        prepare_run(config())
+    assert "33 x 44" in caught.value.details[0]
+    assert "48 x 40" in caught.value.details[0]
+    assert len(run_all(config(fit="resize"))) == 8
+
+
+def test_training_can_begin_from_other_weights(config: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    start = write_tiny_weights(tmp_path / "start.safetensors", "skip-vae", seed=77)
+    run = prepare_run(config(start_from=start))
+    expected = load_model(start, device="cpu").model.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in run.model.state_dict().items())
+    other = write_tiny_weights(tmp_path / "other.safetensors", "conv-vae")
+    with pytest.raises(UsageError, match="holds a conv-vae"):
+        prepare_run(config(start_from=other, out=tmp_path / "other"))
+
+
+def test_one_clear_picture_trains_without_a_held_out_one(
+    config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    for folder in ("one", "two"):
+        save_smooth(tmp_path / folder / "a.png")
+    settings = config(clear=tmp_path / "one", distorted=tmp_path / "two")
+    assert run_all(settings)[-1].evaluation is None
+    assert (settings.out / "best.safetensors").exists()

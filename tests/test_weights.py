@@ -1,0 +1,130 @@
+"""Weight files: what is written is read back, and everything else is refused."""
+
+import json
+import os
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from artrestore.errors import DeviceError, WeightsError
+from artrestore.io.weights_file import METADATA_KEY, WeightsHeader, read_header, write_weights
+from artrestore.models.loading import load_model, newest_weights
+from artrestore.models.registry import ARCHITECTURES, build
+from conftest import TINY, write_tiny_weights
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_save_load_save_gives_the_same_bytes_and_the_same_pictures(tmp_path: Path, name: str) -> None:
+    path = write_tiny_weights(tmp_path / "a.safetensors", name)
+    loaded = load_model(path, device="cpu")
+    write_weights(tmp_path / "b.safetensors", loaded.model.state_dict(), loaded.header)
+    assert (tmp_path / "b.safetensors").read_bytes() == path.read_bytes()
+    torch.manual_seed(0)
+    saved, picture = build(name, TINY).eval(), torch.rand(1, 3, 32, 32)
+    assert torch.equal(loaded.model(picture), saved(picture))
+    assert not loaded.model.training
+
+
+def test_the_header_tells_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    training = {"step": 5, "metrics": {"psnr": 20.5}}
+    write_weights(
+        path, {"x": torch.zeros(2)}, WeightsHeader(architecture="a", config={"n": 1}, training=training, shapes={})
+    )
+    header = read_header(path)
+    assert (header.architecture, header.config, header.training) == ("a", {"n": 1}, training)
+    assert header.shapes == {"x": (2,)}
+
+
+def refuses(path: Path, message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        load_model(path, device="cpu")
+
+
+def test_pickles_are_refused_and_never_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+
+    class Malicious:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (os.mkdir, (str(marker),))
+
+    for name, new in (("a.pth", True), ("b.pt", False), ("c.safetensors", True)):
+        torch.save({"x": Malicious()}, tmp_path / name, _use_new_zipfile_serialization=new)
+        refuses(tmp_path / name, "pickle")
+    assert not marker.exists()
+
+
+def test_missing_empty_cut_and_garbled_files_are_refused(tmp_path: Path, tiny_weights: Path) -> None:
+    content = tiny_weights.read_bytes()
+    refuses(tmp_path / "none.safetensors", "no weight file")
+    claims_a_terabyte = struct.pack("<Q", 1 << 40) + content[8:]
+    for wrong in (b"", content[:5], content[:200], content[:-10], b"x" * 1000, claims_a_terabyte):
+        path = tmp_path / "wrong.safetensors"
+        path.write_bytes(wrong)
+        refuses(path, "damaged, cut short")
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return dict(file.metadata())
+
+
+def rewrite(path: Path, target: Path, **changes: object) -> Path:
+    """Copy a weight file with changes to its description; a change to None leaves the entry out."""
+    changed = json.loads(metadata_of(path)[METADATA_KEY]) | changes
+    description = {key: value for key, value in changed.items() if value is not None}
+    save_file(load_file(path), target, metadata={METADATA_KEY: json.dumps(description)})
+    return target
+
+
+def test_other_files_versions_and_headers_are_refused(tmp_path: Path, tiny_weights: Path) -> None:
+    target = tmp_path / "changed.safetensors"
+    save_file({"x": torch.zeros(1)}, target)
+    refuses(target, "not one of artrestore's")
+    refuses(rewrite(tiny_weights, target, format_version=99), "format version 99")
+    refuses(rewrite(tiny_weights, target, architecture="no-vae"), "unknown architecture no-vae")
+    refuses(rewrite(tiny_weights, target, training=None), "incomplete or damaged")
+    refuses(rewrite(tiny_weights, target, format_version=None), "incomplete or damaged")
+    refuses(rewrite(tiny_weights, target, config=[1]), "incomplete or damaged")
+    refuses(rewrite(tiny_weights, target, config={"latent_dim": -1}), "cannot be used")
+    refuses(rewrite(tiny_weights, target, config=TINY | {"latent_dim": 7}), "do not fit skip-vae")
+    save_file({"x": torch.zeros(1)}, target, metadata={METADATA_KEY: "{"})
+    refuses(target, "incomplete or damaged")
+
+
+def test_tensors_are_loaded_strictly(tmp_path: Path, tiny_weights: Path) -> None:
+    metadata = metadata_of(tiny_weights)
+    good = load_file(tiny_weights)
+    first = next(iter(good))
+    cases = {
+        "do not fit": [
+            {name: t for name, t in good.items() if name != first},
+            good | {"extra": torch.zeros(1)},
+            good | {first: good[first][:1].clone()},
+        ],
+        "not float32": [good | {first: good[first].half()}],
+        "NaN": [good | {first: torch.full_like(good[first], torch.nan)}],
+    }
+    for message, wrong in cases.items():
+        for tensors in wrong:
+            save_file(tensors, tmp_path / "wrong.safetensors", metadata=metadata)
+            refuses(tmp_path / "wrong.safetensors", message)
+
+
+def test_the_newest_run_is_found(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no trained run"):
+        newest_weights(tmp_path)
+    for age, name in ((100, "old"), (50, "new"), (200, "oldest")):
+        (tmp_path / name).mkdir()
+        path = write_tiny_weights(tmp_path / name / "best.safetensors")
+        os.utime(path, (1_000_000 - age, 1_000_000 - age))
+    assert newest_weights(tmp_path).parent.name == "new"
+
+
+def test_a_device_that_is_not_there_is_an_error(tiny_weights: Path) -> None:
+    with pytest.raises(DeviceError, match="cuda:99"):
+        load_model(tiny_weights, device="cuda:99")

@@ -1,0 +1,57 @@
+"""The built wheel is what people install: it holds everything and runs outside the checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import artrestore
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", out, ROOT],
+        check=True,
+    )
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site = tmp_path_factory.mktemp("site")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, wheel], check=True
+    )
+    return site
+
+
+def call(site: Path, *command: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_holds_every_module_and_the_licence(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    source = ROOT / "src"
+    expected = {str(path.relative_to(source)) for path in source.rglob("*.py")} | {"artrestore/py.typed"}
+    assert expected <= names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_installed_program_runs_from_the_wheel(installed: Path) -> None:
+    where = call(installed, sys.executable, "-c", "import artrestore; print(artrestore.__file__)")
+    assert Path(where.strip()).is_relative_to(installed)
+    assert (
+        call(installed, str(installed / "bin/artrestore"), "--version") == f"artrestore {artrestore.__version__}\n"
+    )
+    assert "skip-vae" in call(installed, sys.executable, "-m", "artrestore", "models")

@@ -162,6 +162,30 @@ def test_profile_resolution_and_exif_are_kept_and_orientation_is_applied_once(tm
         assert after.info["dpi"] == (300, 300)
 
 
+def test_how_a_tiff_was_packed_is_not_taken_for_metadata(tmp_path: Path) -> None:
+    tags = {270: "a ship", 317: 2}  # description; predictor, which goes with its compression
+    save_smooth(tmp_path / "a.tif", compression="tiff_lzw", tiffinfo=tags, dpi=(400, 400))
+    write_picture(tmp_path / "b.tif", read_picture(tmp_path / "a.tif"))
+    with Image.open(tmp_path / "a.tif") as before, Image.open(tmp_path / "b.tif") as after:
+        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+        assert after.tag_v2[270] == "a ship"
+        assert after.info["dpi"] == (400, 400)
+
+
+def test_the_preview_that_cameras_hide_in_a_jpeg_is_no_page(tmp_path: Path) -> None:
+    frames = [Image.fromarray(smooth_picture(48, 40)), Image.fromarray(smooth_picture(12, 10))]
+    frames[0].save(tmp_path / "a.mpo", save_all=True, append_images=frames[1:])
+    (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
+    assert read_picture(tmp_path / "a.jpg").size == (48, 40)
+
+
+def test_damaged_exif_is_noted_and_does_not_lose_the_picture(tmp_path: Path) -> None:
+    save_smooth(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xee" * 60)
+    picture = read_picture(tmp_path / "a.jpg")
+    write_picture(tmp_path / "b.jpg", picture)
+    assert read_rgb8(tmp_path / "b.jpg").shape == (40, 48, 3)
+
+
 def test_cmyk_is_converted_and_noted(tmp_path: Path) -> None:
     Image.fromarray(smooth_picture(20, 13)).convert("CMYK").save(tmp_path / "a.jpg")
     assert read_picture(tmp_path / "a.jpg").notes == ("CMYK was converted to RGB",)

@@ -40,7 +40,10 @@ class _Group(TyperGroup):
 
 
 def _is_usage_error(error: Exception) -> bool:
-    """Whether Typer itself shows this error (a wrong option, say) and exits with code 2."""
+    """Whether Typer itself shows this error (a wrong option, say) and exits with code 2.
+
+    Told by its shape, because Typer has its base class in different places from version to version.
+    """
     return hasattr(error, "exit_code") and hasattr(error, "show")
 
 

@@ -4,6 +4,7 @@ Inside the program a picture is RGB float32 in [0, 1], shape (3, H, W). What els
 alpha, 16-bit grey, EXIF, ICC profile, resolution) is kept beside it in a `Picture` and put back on writing.
 """
 
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,6 +20,8 @@ Array: TypeAlias = npt.NDArray[np.float32]
 
 MAX_PIXELS = 400_000_000  # a float32 picture of this size and its restoration take about 10 GB
 _EXIF_ORIENTATION = 0x0112
+# Document name, description, maker, model, page, software, date, artist, host, XMP, copyright, IPTC, EXIF, GPS.
+_DESCRIPTIVE_TAGS = {269, 270, 271, 272, 285, 305, 306, 315, 316, 700, 33432, 33723, 34665, 34853}
 # Pillow warns and raises by a global; the check in `_open` is ours, so that it is an error for one file.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -65,14 +68,12 @@ def read_picture(path: Path) -> Picture:
     """
     with _open(path) as opened:
         pages = getattr(opened, "n_frames", 1)
-        if pages > 1:
+        if pages > 1 and opened.format != "MPO":  # cameras hide a preview in such JPEG files
             raise PictureError(f"{path} has {pages} pages; only single pictures are restored")
-        notes = _losses(opened)
-        metadata = {key: opened.info[key] for key in ("icc_profile", "dpi") if opened.info.get(key)}
-        oriented = ImageOps.exif_transpose(_decode(opened, path))
-    if exif := oriented.getexif():
-        exif.pop(_EXIF_ORIENTATION, None)
-        metadata["exif"] = exif.tobytes()
+        losses = _losses(opened)
+        oriented = _upright(_decode(opened, path))
+        metadata, damages = _metadata(opened)
+        notes = losses + damages
     if oriented.mode.startswith("I;16"):
         grey16 = np.asarray(oriented, dtype=np.float32) / np.float32(65535)
         return Picture(rgb=_three(grey16), grey=True, sixteen_bit=True, metadata=metadata, notes=notes)
@@ -94,7 +95,7 @@ def read_rgb8(path: Path) -> npt.NDArray[np.uint8]:
         PictureError: see `read_picture`; a file of several pages gives its first.
     """
     with _open(path) as opened:
-        upright = ImageOps.exif_transpose(_decode(opened, path))
+        upright = _upright(_decode(opened, path))
     if upright.mode.startswith("I;16"):
         return np.repeat((np.asarray(upright) // 257).astype(np.uint8)[..., None], 3, axis=2)
     return np.asarray(upright.convert("RGB"))
@@ -144,7 +145,8 @@ _PLAIN_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 
 def _open(path: Path) -> Image.Image:
     try:
-        opened = Image.open(path)
+        with warnings.catch_warnings(action="ignore"):  # damaged metadata: read as far as they go
+            opened = Image.open(path)
     except UnidentifiedImageError as error:
         empty = path.stat().st_size == 0
         raise PictureError(f"{path} is {'empty' if empty else 'not a picture'}") from error
@@ -164,6 +166,29 @@ def _decode(opened: Image.Image, path: Path) -> Image.Image:
     if opened.mode in ("I", "F", "LAB", "HSV"):
         raise PictureError(f"{path} has pixels of kind {opened.mode}, which cannot be restored yet")
     return opened
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 (see `_metadata`)
+        return image
+
+
+def _metadata(opened: Image.Image) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What `save` takes to keep the profile, the resolution and the EXIF data; a note if that is damaged."""
+    metadata = {key: opened.info[key] for key in ("icc_profile", "dpi") if opened.info.get(key)}
+    try:
+        exif = opened.getexif()
+        exif.pop(_EXIF_ORIENTATION, None)
+        if opened.format == "TIFF":  # its EXIF is the file's own directory, which says how *that* file is packed
+            for tag in set(exif) - _DESCRIPTIVE_TAGS:
+                del exif[tag]
+        if exif:
+            metadata["exif"] = exif.tobytes()
+    except Exception:  # noqa: BLE001 (damaged EXIF raises many kinds, and is no reason to lose the picture)
+        return metadata, ("damaged EXIF data were left out",)
+    return metadata, ()
 
 
 def _losses(opened: Image.Image) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class TrainingDefaults:
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     schedule: str = "cosine"
-    batch_size: int = 64
+    batch_size: int = 32
     beta: float = 1.0
     clip_grad_norm: float = 0.0
 

@@ -25,7 +25,8 @@ def plot_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         _curve(losses, steps, rows, key, key)
     losses.set(title="Training loss", xlabel="step", ylabel="nats per picture", yscale="log")
     _curve(quality, steps, rows, "val_psnr", "restored")
-    _curve(quality, steps, rows, "val_psnr_given", "given")
+    distorted = [row if row["stage"] != "clear" else {} for row in rows]  # a clear picture needs no restoring
+    _curve(quality, steps, distorted, "val_psnr_given", "as given")
     quality.set(title="Validation PSNR", xlabel="step", ylabel="dB")
     for axes in (losses, quality):
         for end in ends:

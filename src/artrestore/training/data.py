@@ -58,16 +58,16 @@ def split_pairs(clear: Path, distorted: Path | None, *, val_fraction: float, see
     """
     references = require_pictures(clear)
     if distorted is None:
-        couples = [(name, clear / name) for name in references.pictures]
+        couples = [(name, references.root / name) for name in references.pictures]
         unpaired = 0
     else:
         others = require_pictures(distorted)
         pairing = pair_by_name(references.pictures, others.pictures)
-        couples = [(pair.clear, distorted / pair.other) for pair in pairing.pairs]
+        couples = [(pair.clear, others.root / pair.other) for pair in pairing.pairs]
         unpaired = len(pairing.unpaired_clear)
     names = sorted({name for name, _ in couples})
     held_out = {names[index] for index in _held_out(len(names), val_fraction, seed)}
-    pairs = [(name in held_out, PicturePair(clear=clear / name, given=given)) for name, given in couples]
+    pairs = [(name in held_out, PicturePair(clear=references.root / name, given=given)) for name, given in couples]
     train = tuple(pair for is_val, pair in pairs if not is_val)
     val = tuple(pair for is_val, pair in pairs if is_val)
     if not train:

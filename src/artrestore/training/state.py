@@ -67,7 +67,8 @@ def save_state(
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, values in optimizer_state["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if value is not None}
-    tensors |= {f"random.{name}": tensor for name, tensor in _random_states().items()}
+    device = next(model.parameters()).device
+    tensors |= {f"random.{name}": tensor for name, tensor in _random_states(device).items()}
     metadata = {
         "format": STATE_FORMAT,
         "state": json.dumps(asdict(state)),
@@ -100,7 +101,7 @@ def load_state(path: Path, model: RestorationModel, optimizer: torch.optim.Optim
         param_groups = json.loads(file.metadata()["param_groups"])
     model.load_state_dict(_below(tensors, "model."))
     optimizer.load_state_dict({"state": _optimizer_state(tensors, model), "param_groups": param_groups})
-    _restore_random_states(_below(tensors, "random."))
+    _restore_random_states(_below(tensors, "random."), next(model.parameters()).device)
 
 
 def _optimizer_state(tensors: dict[str, Tensor], model: RestorationModel) -> dict[int, dict[str, Tensor]]:
@@ -116,17 +117,22 @@ def _optimizer_state(tensors: dict[str, Tensor], model: RestorationModel) -> dic
     return state
 
 
-def _random_states() -> dict[str, Tensor]:
+def _random_states(device: torch.device) -> dict[str, Tensor]:
     states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
     return states
 
 
-def _restore_random_states(states: dict[str, Tensor]) -> None:
+def _restore_random_states(states: dict[str, Tensor], device: torch.device) -> None:
+    """Restore what was saved, as far as the run continues on the same kind of device."""
     torch.set_rng_state(states["cpu"])
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    elif device.type == "mps" and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

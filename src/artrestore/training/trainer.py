@@ -10,12 +10,12 @@ from torch import Tensor
 from artrestore.errors import InterruptedRunError
 from artrestore.io.weights_file import read_tensors
 from artrestore.models.base import StageName
-from artrestore.training.data import CropDataset, EpochSampler, endless_batches
-from artrestore.training.evaluation import Evaluation, Evaluator
+from artrestore.training.evaluation import Evaluation
 from artrestore.training.records import record_evaluation, write_run_weights
 from artrestore.training.run import Run
-from artrestore.training.schedule import evaluation_interval, learning_rate, stage_budget
-from artrestore.training.state import load_state, save_state
+from artrestore.training.schedule import learning_rate
+from artrestore.training.stage import Stage, set_up_stage
+from artrestore.training.state import save_state
 from artrestore.training.step import StepResult, make_optimizer, set_learning_rate, train_step
 
 SECONDS_BETWEEN_SAVES = 120.0
@@ -71,77 +71,78 @@ def train(run: Run, *, should_stop: Callable[[], bool] = lambda: False) -> Itera
     """
     stages = run.config.stages
     for index in range(run.state.stage_index, len(stages)):
-        yield from _train_stage(run, stages[index], should_stop)
+        yield from _train_stage(run, should_stop)
         if index + 1 < len(stages):
             _begin_next_stage(run, stages[index])
 
 
-def _train_stage(run: Run, stage: StageName, should_stop: Callable[[], bool]) -> Iterator[Progress]:
-    config, state, model = run.config, run.state, run.model
-    train_pairs, val_pairs = run.pairs(stage)
-    seed = (config.seed, state.stage_index)
-    crops = 1 if config.fit == "resize" else min(config.crops_per_picture, config.batch_size)
-    dataset = CropDataset(train_pairs, size=run.size, crops=crops, fit=config.fit, seed=seed)
-    sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
-    budget = stage_budget(config, stage, sampler.steps_per_epoch)
-    interval = evaluation_interval(config, sampler.steps_per_epoch)
-    evaluator = Evaluator(model, val_pairs, drawn_instead=train_pairs, size=run.size, fit=config.fit)
-    optimizer = make_optimizer(config.optimizer, model, config.learning_rate)
-    if run.resumed:
-        load_state(run.folder.state, model, optimizer)
-        run.resumed = False
-    batches = endless_batches(dataset, sampler, workers=run.workers, pin_memory=run.device.type == "cuda")
+def _train_stage(run: Run, should_stop: Callable[[], bool]) -> Iterator[Progress]:
+    config, state, folder = run.config, run.state, run.folder
+    stage = set_up_stage(run)
+    budget, optimizer = stage.budget, stage.optimizer
     evaluation: Evaluation | None = None
-    seen, began = 0, time.perf_counter()
-    lap_began = began
-    model.train()
+    began = lap_began = time.perf_counter()
+    seen = 0
+    run.model.train()
 
     while (fraction := budget.progress(state.step, state.seconds)) < 1:
-        given, clear = (_to_device(pixels, run.device) for pixels in next(batches))
-        rate = learning_rate(config, state.step, fraction)
-        set_learning_rate(optimizer, rate)
+        given, clear = (_to_device(pixels, run.device) for pixels in next(stage.batches))
+        set_learning_rate(optimizer, learning_rate(config, state.step, fraction))
         result = train_step(
-            model, optimizer, given, clear,
+            run.model, optimizer, given, clear,
             beta=config.beta, clip_grad_norm=config.clip_grad_norm, guard=state.guard, bf16=run.bf16,
         )  # fmt: skip
+        seen += len(given)
         now = time.perf_counter()
         state.advance(now - lap_began)
         lap_began = now
-        seen += len(given)
 
-        fraction = budget.progress(state.step, state.seconds)
-        evaluated = fraction >= 1 or state.step % interval == 0
-        stopping = should_stop()
+        stopping, finished = should_stop(), budget.progress(state.step, state.seconds) >= 1
+        evaluated = finished or state.step % stage.interval == 0
         if evaluated:
-            evaluation = evaluator.evaluate()
-        progress = Progress(
-            stage=stage,
-            stage_number=state.stage_index + 1,
-            stage_count=len(config.stages),
-            epoch=-(-state.step // sampler.steps_per_epoch),
-            step=state.step,
-            fraction=fraction,
-            seconds_left=budget.seconds_left(state.step, state.seconds),
-            learning_rate=rate,
-            result=result,
-            skipped=state.guard.skipped,
-            pictures_per_second=seen / (now - began),
-            evaluation=evaluation,
-            evaluated=evaluated,
-        )
+            evaluation = stage.evaluator.evaluate()
+        pace = seen / (now - began)
+        progress = _progress(run, stage, result, pace=pace, evaluation=evaluation, evaluated=evaluated)
         if evaluated:
-            evaluator.draw(run.folder, stage, progress.epoch)
+            stage.evaluator.draw(folder, stage.name, progress.epoch)
             record_evaluation(run, progress)
-        if stopping or fraction >= 1 or now - run.saved_at > SECONDS_BETWEEN_SAVES:
-            write_run_weights(run, run.folder.last, progress)
-            save_state(run.folder.state, state, model, optimizer)
+        if stopping or finished or now - run.saved_at > SECONDS_BETWEEN_SAVES:
+            write_run_weights(run, folder.last, progress)
+            save_state(folder.state, state, run.model, optimizer)
             run.saved_at = now
         yield progress
         if stopping:
             raise InterruptedRunError(
-                f"Stopped at step {state.step} of stage {stage}; the run is saved",
-                hint=f"Continue with: artrestore train --resume --out {run.folder.path}",
+                f"Stopped at step {state.step} of stage {stage.name}; the run is saved",
+                hint=f"Continue with: artrestore train --resume --out {folder.path}",
             )
+
+
+def _progress(
+    run: Run,
+    stage: Stage,
+    result: StepResult,
+    *,
+    pace: float,
+    evaluation: Evaluation | None,
+    evaluated: bool,
+) -> Progress:
+    state, budget = run.state, stage.budget
+    return Progress(
+        stage=stage.name,
+        stage_number=stage.number,
+        stage_count=stage.count,
+        epoch=stage.epoch(state.step),
+        step=state.step,
+        fraction=budget.progress(state.step, state.seconds),
+        seconds_left=budget.seconds_left(state.step, state.seconds),
+        learning_rate=stage.optimizer.param_groups[0]["lr"],
+        result=result,
+        skipped=state.guard.skipped,
+        pictures_per_second=pace,
+        evaluation=evaluation,
+        evaluated=evaluated,
+    )
 
 
 def _begin_next_stage(run: Run, ended: StageName) -> None:

@@ -1,0 +1,57 @@
+"""The documentation says what the program does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from artrestore.cli.app import app
+from artrestore.metrics import METRIC_NAMES
+from artrestore.models.registry import ARCHITECTURES
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def options() -> set[tuple[str, str]]:
+    import typer.main
+
+    group = typer.main.get_command(app)
+    return {
+        (name, option)
+        for name, command in group.commands.items()
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+
+
+def test_every_option_is_in_the_reference() -> None:
+    page = (ROOT / "docs/reference/command-line.md").read_text()
+    assert len(options()) > 30
+    assert {option for _, option in options() if f"`{option}`" not in page} == set()
+
+
+def test_the_reference_names_no_option_that_is_not_there() -> None:
+    page = (ROOT / "docs/reference/command-line.md").read_text()
+    known = {option for _, option in options()} | {
+        "--help",
+        "--version",
+        "--install-completion",
+        "--show-completion",
+    }
+    assert set(re.findall(r"`(--[a-z-]+)`", page)) <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_metrics_and_architectures_are_documented() -> None:
+    metrics = (ROOT / "docs/reference/metrics.md").read_text()
+    assert all(name.split(".")[0].lower()[:4] in metrics.lower() for name in METRIC_NAMES.values())
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"`{name}`" in readme for name in ARCHITECTURES)

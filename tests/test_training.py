@@ -321,6 +321,14 @@ def test_a_run_keeps_everything_it_promises(config: Callable[..., TrainConfig]) 
     assert str(out.parent) not in str(header.training)
 
 
+def test_the_losses_in_the_table_are_means_over_the_steps(config: Callable[..., TrainConfig]) -> None:
+    settings = config(steps=None, epochs=2, stages=("restore",))
+    losses = [p.result.losses["loss"] for p in run_all(settings)]
+    half = len(losses) // 2
+    table = [float(row["loss"]) for row in read_rows(settings.out / "metrics.csv")]
+    assert table == pytest.approx([np.mean(losses[:half]), np.mean(losses[half:])])
+
+
 def test_a_generative_model_draws_samples_every_epoch(config: Callable[..., TrainConfig]) -> None:
     settings = config(arch="conv-vae", steps=None, epochs=2)
     run_all(settings)

@@ -40,6 +40,11 @@ def test_the_header_tells_all(tmp_path: Path) -> None:
     assert header.shapes == {"x": (2,)}
 
 
+def test_weight_files_have_the_permissions_of_any_file(tmp_path: Path, tiny_weights: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert tiny_weights.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def refuses(path: Path, message: str) -> None:
     with pytest.raises(WeightsError, match=message):
         load_model(path, device="cpu")

@@ -21,9 +21,14 @@ _BUDGET, _LEARNING, _DATA, _RUN = "Budget (of the whole run; one of)", "Learning
 
 
 def train(
-    clear: Annotated[Path | None, typer.Argument(help="Folder of clear pictures.", show_default=False)] = None,
+    clear: Annotated[
+        Path | None, typer.Argument(metavar="CLEAR", help="Folder of clear pictures.", show_default=False)
+    ] = None,
     distorted: Annotated[
-        Path | None, typer.Argument(help="Folder of distorted ones, named after them.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="DISTORTED", help="Folder of distorted ones, named after them.", show_default=False
+        ),
     ] = None,
     arch: Annotated[
         str | None,

@@ -27,7 +27,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     try:
         with output_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()
+            normal_mode = temporary.stat().st_mode  # some writers replace the file by one that only its owner reads
             yield temporary
+            temporary.chmod(normal_mode)
             _flush_to_disk(temporary)
             temporary.replace(target)
     finally:

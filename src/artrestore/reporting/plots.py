@@ -8,7 +8,7 @@ from artrestore.io.atomic import atomic_path
 
 
 def plot_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Draw the loss and its parts, and the validation PSNR against the input's, over the steps of all stages.
+    """Draw the loss, its KL part, and the validation PSNR against the input's, over the steps of all stages.
 
     Args:
         path: a PNG.
@@ -17,18 +17,21 @@ def plot_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(13, 4), layout="constrained")
     FigureCanvasAgg(figure)  # drawn without a window, and without pyplot's global state
-    losses, quality = figure.subplots(1, 2)
+    losses, divergence, quality = figure.subplots(1, 3)
     steps, ends = _cumulative_steps(rows)
-    for key in ("loss", "reconstruction", "kl"):
+    for key in ("loss", "reconstruction"):
         _curve(losses, steps, rows, key, key)
-    losses.set(title="Training loss", xlabel="step", ylabel="nats per picture", yscale="log")
+    losses.set(title="Training loss", xlabel="step", ylabel="nats per picture")
+    # The KL is smaller by orders of magnitude: beside the reconstruction it would be a flat line.
+    _curve(divergence, steps, rows, "kl", "kl")
+    divergence.set(title="KL divergence from the prior", xlabel="step", ylabel="nats per picture")
     _curve(quality, steps, rows, "val_psnr", "restored")
     distorted = [row if row["stage"] != "clear" else {} for row in rows]  # a clear picture needs no restoring
     _curve(quality, steps, distorted, "val_psnr_given", "as given")
     quality.set(title="Validation PSNR", xlabel="step", ylabel="dB")
-    for axes in (losses, quality):
+    for axes in (losses, divergence, quality):
         for end in ends:
             axes.axvline(end, color="0.7", linewidth=0.8)
         axes.grid(alpha=0.3)

@@ -49,7 +49,7 @@ def write_run_weights(run: Run, path: Path, progress: Progress) -> None:
 
 
 def _row(run: Run, progress: Progress) -> dict[str, Any]:
-    evaluation = progress.evaluation
+    evaluation, means = progress.evaluation, run.state.take_mean_losses()
     return {
         "stage": progress.stage,
         "stage_index": run.state.stage_index,
@@ -57,7 +57,7 @@ def _row(run: Run, progress: Progress) -> dict[str, Any]:
         "step": progress.step,
         "seconds": round(run.state.total_seconds, 3),
         "learning_rate": progress.learning_rate,
-        **progress.result.losses,
+        **{name: means.get(name) for name in progress.result.losses},
         "grad_norm": progress.result.grad_norm,
         "skipped": progress.skipped,
         "pictures_per_second": round(progress.pictures_per_second, 2),
@@ -72,6 +72,7 @@ def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
     config = TypeAdapter(type(run.config)).dump_python(run.config, mode="json", exclude_none=True)
     # Folder names may tell more about their owner than a weight file should carry around.
     settings = {k: v for k, v in config.items() if k not in ("clear", "distorted", "out", "start_from", "model")}
+    settings |= {"device": run.device.type, "precision": "bf16" if run.bf16 else "fp32"}
     train_pairs, val_pairs = run.pairs(progress.stage)
     return {
         "stage": progress.stage,

@@ -17,7 +17,7 @@ from torch import Tensor
 from artrestore.errors import InputError
 from artrestore.io.atomic import atomic_path
 from artrestore.models.base import RestorationModel
-from artrestore.training.step import GradientGuard
+from artrestore.training.step import GradientGuard, StepResult
 
 STATE_FORMAT = "artrestore-training-state-1"
 
@@ -33,6 +33,7 @@ class TrainingState:
         total_seconds: spent in the whole run.
         best_psnr: the best validation PSNR of this stage in dB.
         guard: the running mean of gradient norms and the count of skipped updates.
+        loss_sums: of every part of the loss, over the `loss_count` updates made since the last evaluation.
     """
 
     stage_index: int = 0
@@ -41,18 +42,31 @@ class TrainingState:
     total_seconds: float = 0.0
     best_psnr: float | None = None
     guard: GradientGuard = field(default_factory=GradientGuard)
+    loss_sums: dict[str, float] = field(default_factory=dict)
+    loss_count: int = 0
 
-    def advance(self, seconds: float) -> None:
-        """Count a step that took so long."""
+    def advance(self, result: StepResult, seconds: float) -> None:
+        """Count a step and the time it took; the losses of a skipped one are left out of the mean."""
         self.step += 1
         self.seconds += seconds
         self.total_seconds += seconds
+        if not result.skipped:
+            self.loss_count += 1
+            for name, value in result.losses.items():
+                self.loss_sums[name] = self.loss_sums.get(name, 0.0) + value
+
+    def take_mean_losses(self) -> dict[str, float]:
+        """Mean losses since this was last called."""
+        means = {name: value / self.loss_count for name, value in self.loss_sums.items()}
+        self.loss_sums, self.loss_count = {}, 0
+        return means
 
     def next_stage(self) -> None:
         """Move on to the beginning of the next stage."""
         self.stage_index += 1
         self.step, self.seconds, self.best_psnr = 0, 0.0, None
         self.guard = GradientGuard(skipped=self.guard.skipped)
+        self.loss_sums, self.loss_count = {}, 0
 
 
 def save_state(

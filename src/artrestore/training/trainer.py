@@ -94,7 +94,7 @@ def _train_stage(run: Run, should_stop: Callable[[], bool]) -> Iterator[Progress
         )  # fmt: skip
         seen += len(given)
         now = time.perf_counter()
-        state.advance(now - lap_began)
+        state.advance(result, now - lap_began)
         lap_began = now
 
         stopping, finished = should_stop(), budget.progress(state.step, state.seconds) >= 1

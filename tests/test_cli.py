@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def test_restore_shows_a_table_and_writes_a_report(picture_set, tiny_weights: Pa
     clear, damaged = picture_set
     result = run("restore", damaged, "out", "--weights", tiny_weights, "--clear", clear)
     assert result.exit_code == 0, result.output
-    for words in ("48 x 40", "Seconds", "Change", "PSNR before", "Mean", "10 restored, 0 skipped", "0 failed"):
+    for words in ("48 x 40", "Time, s", "Change", "PSNR", "Mean", "10 restored, 0 skipped", "0 failed"):
         assert words in result.output, words
     with Path("out/artrestore-report.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -107,6 +108,8 @@ def test_restore_shows_a_table_and_writes_a_report(picture_set, tiny_weights: Pa
     assert float(rows[0]["after_psnr"]) > 0
     again = run("restore", damaged, "out", "--weights", tiny_weights)
     assert "0 restored, 10 skipped" in again.output
+    with Path("out/artrestore-report.csv").open() as file:
+        assert list(csv.DictReader(file)) == rows  # of the run that restored them
 
 
 def test_a_long_run_shows_the_worst_and_the_mean(tmp_path: Path, tiny_weights: Path, run) -> None:
@@ -116,6 +119,58 @@ def test_a_long_run_shows_the_worst_and_the_mean(tmp_path: Path, tiny_weights: P
     assert "The 10 worst of 35 restored" in result.output
     assert result.output.count("48 x 40") == 10
     assert "Mean" in result.output
+
+
+def test_names_that_are_not_utf8_are_restored_and_shown(tmp_path: Path, tiny_weights: Path, run) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    save_smooth(tmp_path / "in" / name)
+    result = run("restore", "in", "out", "--weights", tiny_weights)
+    assert result.exit_code == 0, result.output
+    assert "caf" in result.output
+    assert Path("out", name).exists()
+    assert "caf" in Path("out/artrestore-report.csv").read_text()
+
+
+def test_the_tables_fit_a_terminal_of_80_columns(
+    picture_set, tiny_weights: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from artrestore.cli.console import console
+
+    monkeypatch.setattr(console, "width", 80)
+    clear, damaged = picture_set
+    shown = run("restore", damaged, "out", "--weights", tiny_weights, "--clear", clear).output
+    assert (
+        len(re.findall(r"48 x 40 .* \d+\.\d\d → \d+\.\d\d .* \d\.\d{3} → \d\.\d{3}$", shown, re.MULTILINE)) == 10
+    )
+    assert "…" not in shown
+
+
+def test_the_live_display_fits_a_terminal_of_80_columns() -> None:
+    from rich.console import Console
+
+    from artrestore.cli.train_display import render
+    from artrestore.training.evaluation import Evaluation
+    from artrestore.training.step import StepResult
+    from artrestore.training.trainer import Progress
+
+    losses = {"loss": 33973.3, "reconstruction": 33900.1, "kl": 73.2}
+    progress = Progress(
+        stage="restore", stage_number=2, stage_count=2, epoch=1234, step=98765, fraction=0.456,
+        seconds_left=3723, learning_rate=1e-3, result=StepResult(losses=losses, grad_norm=123456, skipped=False),
+        skipped=17, pictures_per_second=1234, evaluated=True,
+        evaluation=Evaluation(psnr=25.37, ssim=0.6619, psnr_given=20.16, ssim_given=0.3823),
+    )  # fmt: skip
+    console = Console(width=80, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(render(progress))
+    shown = capture.get()
+    for words in (
+        "restore (2/2)", "46%", "1:02:03", "1234", "98765", "17", "33973.3", "33900.1", "73.2", "123456",
+        "25.37", "0.6619", "20.16",
+    ):  # fmt: skip
+        assert words in shown, words
+    assert "…" not in shown
+    assert len(shown.strip().splitlines()) == 4
 
 
 def test_a_dry_run_does_nothing(picture_set, run) -> None:
@@ -147,7 +202,9 @@ def test_one_bad_picture_gives_its_reason_and_its_exit_code(tmp_path: Path, tiny
         (("restore", "in", "in", "--weights", "tiny.safetensors"), 6),
         (("sample", "--weights", "tiny.safetensors"), 4),
         (("sample", "--out", "a.jpg", "--weights", "tiny.safetensors"), 2),
+        (("restore", "in", "out", "--weights", "tiny.safetensors", "--device", "cpu:"), 2),
         (("score", "in", "nowhere"), 3),
+        (("score", "in", "in", "--sheet", "sheet.jpg"), 2),
         (("train", "in", "nowhere"), 3),
     ],
     ids=str,

@@ -2,6 +2,8 @@ import errno
 import json
 import os
 import stat
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from artrestore.errors import InputError, OutputError, PictureError
 from artrestore.io.atomic import atomic_path, require_writable, write_text
 from artrestore.io.locations import data_folder, list_pictures, require_pictures
 from artrestore.io.pictures import read_picture, read_rgb, read_rgb8, read_size, write_picture
-from artrestore.io.tables import write_csv, write_json
+from artrestore.io.tables import read_csv, write_csv, write_json
 from conftest import save_smooth, smooth_picture
 
 
@@ -39,6 +41,18 @@ def test_a_write_replaces_the_file_with_normal_permissions(tmp_path: Path) -> No
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~umask
+
+
+def test_what_went_wrong_is_not_hidden_by_the_cleaning_up(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="Cannot write"):
+        write_text(tmp_path / "file" / "below.txt", "x")
+
+
+def test_names_as_long_as_the_file_system_allows_can_be_written(tmp_path: Path) -> None:
+    name = "画" * 80 + ".txt"
+    write_text(tmp_path / name, "x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:
@@ -91,6 +105,8 @@ def test_json_is_strict_and_csv_has_a_header(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == {"psnr": None, "list": [1.5, None]}
     write_csv(tmp_path / "a.csv", [{"a": 1, "b": "x,y"}])
     assert (tmp_path / "a.csv").read_text() == 'a,b\n1,"x,y"\n'
+    write_csv(tmp_path / "b.csv", [{"a": os.fsdecode(b"caf\xe9")}, {"c": 2}])
+    assert read_csv(tmp_path / "b.csv") == [{"a": "caf\\udce9", "c": ""}, {"a": "", "c": "2"}]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".ppm", ".tga"])
@@ -133,16 +149,31 @@ def test_sixteen_bit_grey_keeps_its_levels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_rgb8(tmp_path / "a.png")[..., 0], levels // 257)
 
 
+def write_png16(path: Path, pixels: np.ndarray) -> None:
+    """Write 16-bit RGB, (H, W, 3), which Pillow cannot."""
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, body in chunks.items():
+        content += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    path.write_bytes(content)
+
+
 def test_sixteen_bit_colour_is_noted_as_reduced(tmp_path: Path) -> None:
     from skimage.io import imsave
 
     pixels = np.random.default_rng(0).integers(0, 65536, (13, 20, 3), dtype=np.uint16)
     imsave(tmp_path / "a.tif", pixels, check_contrast=False)
-    try:
-        notes = read_picture(tmp_path / "a.tif").notes
-    except PictureError as error:  # Pillow refuses some of these files: also a clear answer
-        notes = (str(error),)
-    assert notes
+    write_png16(tmp_path / "a.png", pixels)
+    for name in ("a.tif", "a.png"):
+        picture = read_picture(tmp_path / name)
+        assert picture.notes == ("16-bit colour was reduced to 8 bits",)
+        np.testing.assert_allclose(picture.rgb, pixels.transpose(2, 0, 1) / 65535, atol=1 / 255)
 
 
 def test_profile_resolution_and_exif_are_kept_and_orientation_is_applied_once(tmp_path: Path) -> None:
@@ -184,6 +215,48 @@ def test_damaged_exif_is_noted_and_does_not_lose_the_picture(tmp_path: Path) -> 
     picture = read_picture(tmp_path / "a.jpg")
     write_picture(tmp_path / "b.jpg", picture)
     assert read_rgb8(tmp_path / "b.jpg").shape == (40, 48, 3)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8, 99])
+def test_the_header_alone_tells_the_upright_size(tmp_path: Path, suffix: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save_smooth(tmp_path / f"a{suffix}", 48, 40, exif=exif)
+    assert read_size(path) == read_picture(path).size == ((40, 48) if orientation in (6, 8) else (48, 40))
+
+
+def test_lossless_webp_stays_lossless(tmp_path: Path) -> None:
+    for name, lossless in (("a", True), ("b", False)):
+        source = save_smooth(tmp_path / f"{name}.webp", lossless=lossless)
+        write_picture(tmp_path / f"{name}2.webp", read_picture(source))
+        same = np.array_equal(read_rgb8(source), read_rgb8(tmp_path / f"{name}2.webp"))
+        assert same == lossless
+
+
+def test_sixteen_bit_pgm_keeps_its_levels(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 65536, (13, 20), dtype=np.uint16)
+    Image.fromarray(levels).save(tmp_path / "a.pgm")
+    write_picture(tmp_path / "b.pgm", read_picture(tmp_path / "a.pgm"))
+    with Image.open(tmp_path / "b.pgm") as after:
+        np.testing.assert_array_equal(np.asarray(after), levels)
+
+
+def test_one_bit_pictures_are_noted_as_changed(tmp_path: Path) -> None:
+    Image.fromarray(smooth_picture(20, 13)).convert("1").save(tmp_path / "a.png")
+    assert read_picture(tmp_path / "a.png").notes == ("black and white became 8-bit greyscale",)
+
+
+def test_a_damaged_directory_of_a_tiff_is_that_files_error(tmp_path: Path) -> None:
+    content = save_smooth(tmp_path / "a.tif").read_bytes()
+    first = int.from_bytes(content[4:8], "little")
+    entries = int.from_bytes(content[first : first + 2], "little")
+    place = first + 2 + 12 * entries  # where the offset of the next directory stands
+    empty = b"\0" * (len(content) % 2) + (0).to_bytes(2, "little") + bytes(4)  # a directory without dimensions
+    offset = (len(content) + len(content) % 2).to_bytes(4, "little")
+    (tmp_path / "b.tif").write_bytes(content[:place] + offset + content[place + 4 :] + empty)
+    with pytest.raises(PictureError):
+        read_picture(tmp_path / "b.tif")
 
 
 def test_cmyk_is_converted_and_noted(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import math
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from artrestore.errors import OutputError, PairingError, UsageError
+from artrestore.errors import DiskFullError, OutputError, PairingError, UsageError
 from artrestore.io.pictures import read_rgb
 from artrestore.models.base import TileRule
 from artrestore.models.loading import LoadedModel, load_model
@@ -32,7 +33,7 @@ class Darker(nn.Module):
         return tiles * 0.9
 
 
-def darker(rule: TileRule | None = None, **options: int) -> Restorer:
+def darker(rule: TileRule | None = None, **options: Any) -> Restorer:
     model = Darker(rule or TileRule(tile_size=32, overlap=16, fixed=True))
     loaded = LoadedModel(model=model, header=None, path=Path("x"), device=torch.device("cpu"))  # type: ignore[arg-type]
     return Restorer(loaded, **options)
@@ -129,6 +130,45 @@ def test_a_network_that_fails_fails_that_picture(tmp_path: Path) -> None:
     assert (result.outcome, result.reason) == ("failed", "out of memory")
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_that_are_no_numbers_fail_the_picture_and_are_not_written(tmp_path: Path, value: float) -> None:
+    save_smooth(tmp_path / "in/a.png")
+    restorer = darker()
+    restorer.model.forward = lambda tiles: tiles * value  # type: ignore[method-assign]
+    (result,) = restore_batch(plan_restoration(tmp_path / "in", tmp_path / "out"), restorer)
+    assert result.outcome == "failed"
+    assert "no numbers" in result.reason
+    assert not (tmp_path / "out/a.png").exists()
+
+
+def test_tiles_on_which_bf16_fails_are_done_again_in_float32() -> None:
+    restorer = darker(precision="bf16")
+
+    def fails_in_bf16(tiles: Tensor) -> Tensor:
+        return tiles * (math.nan if torch.is_autocast_enabled("cpu") else 0.9)
+
+    restorer.model.forward = fails_in_bf16  # type: ignore[method-assign]
+    picture = np.random.default_rng(0).random((3, 40, 40), dtype=np.float32)
+    np.testing.assert_allclose(restorer.restore(picture), picture * 0.9, atol=1e-6)
+
+
+def test_a_picture_too_small_to_measure_is_restored_all_the_same(tmp_path: Path) -> None:
+    for folder in ("in", "clear"):
+        save_smooth(tmp_path / folder / "a.png", 8, 8)
+    plan = plan_restoration(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
+    (result,) = restore_batch(plan, darker())
+    assert (result.outcome, result.after, result.reason) == ("restored", None, "too small for metrics")
+
+
+def test_an_output_that_cannot_be_written_fails_alone(tmp_path: Path) -> None:
+    for name in ("x/a.png", "z.png"):
+        save_smooth(tmp_path / "in" / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/x").write_text("a file where a folder is needed")
+    results = list(restore_batch(plan_restoration(tmp_path / "in", tmp_path / "out"), darker()))
+    assert [result.outcome for result in results] == ["failed", "restored"]
+
+
 def test_a_clear_picture_of_another_size_fails_that_picture(tmp_path: Path) -> None:
     save_smooth(tmp_path / "in/a.png", 40, 40)
     save_smooth(tmp_path / "clear/a.png", 41, 40)
@@ -143,10 +183,10 @@ def test_a_disk_that_fills_up_ends_the_run(tmp_path: Path, monkeypatch: pytest.M
     save_smooth(tmp_path / "in/a.png")
 
     def full(*_: object) -> None:
-        raise OutputError("No space left")
+        raise DiskFullError("No space left")
 
     monkeypatch.setattr("artrestore.restoration.batch.write_picture", full)
-    with pytest.raises(OutputError):
+    with pytest.raises(DiskFullError):
         list(restore_batch(plan_restoration(tmp_path / "in", tmp_path / "out"), darker()))
 
 
@@ -171,6 +211,18 @@ def test_outputs_never_fall_on_originals(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "in")
     with pytest.raises(OutputError, match="never written over"):
         plan_restoration(tmp_path / "in", tmp_path / "link")
+
+
+def test_links_do_not_lead_outputs_onto_originals(tmp_path: Path) -> None:
+    save_smooth(tmp_path / "in/sub/a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/sub").symlink_to(tmp_path / "in/sub")
+    save_smooth(tmp_path / "archive/b.png")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/b.png").symlink_to(tmp_path / "archive/b.png")
+    for source, target in (("in", "out"), ("links", "archive")):
+        with pytest.raises(OutputError, match="never written over"):
+            plan_restoration(tmp_path / source, tmp_path / target, overwrite=True)
 
 
 def test_an_output_folder_inside_the_input_is_not_restored_again(tmp_path: Path) -> None:

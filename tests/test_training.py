@@ -40,6 +40,7 @@ from artrestore.training.data import (
 )
 from artrestore.training.run import prepare_run, resumed_config
 from artrestore.training.schedule import Budget, evaluation_interval, learning_rate, stage_budget
+from artrestore.training.stage import set_up_stage
 from artrestore.training.step import GradientGuard, make_optimizer, train_step
 from artrestore.training.trainer import Progress, train
 from conftest import TINY, save_smooth, write_tiny_weights
@@ -342,12 +343,93 @@ def test_training_learns(config: Callable[..., TrainConfig]) -> None:
     assert last.evaluation.psnr > last.evaluation.psnr_given
 
 
-def test_the_second_stage_goes_on_from_the_best_of_the_first(config: Callable[..., TrainConfig]) -> None:
-    settings = config(steps=8, learning_rate=1e-12)
+def test_the_second_stage_goes_on_from_the_best_of_the_first(
+    config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worse_and_worse = iter(range(100, 0, -1))
+    monkeypatch.setattr(
+        "artrestore.training.evaluation._mean_quality", lambda *_: (float(next(worse_and_worse)), 0.5)
+    )
+    settings = config(steps=None, epochs=8, learning_rate=1e-2)
+    for progress in train(prepare_run(settings)):
+        if progress.stage == "restore":
+            break
+    best, last, begun = (
+        load_file(settings.out / f"{name}.safetensors") for name in ("best-clear", "last-clear", "state")
+    )
+    assert any(not torch.equal(best[name], last[name]) for name in best)
+    assert all(torch.equal(best[name], begun[f"model.{name}"]) for name in best)
+
+
+@pytest.mark.parametrize("kind", ["conv-vae", "skip-vae"])
+def test_evaluating_leaves_the_network_in_training(config: Callable[..., TrainConfig], kind: str) -> None:
+    run = prepare_run(config(arch=kind, steps=None, epochs=2))
+    for _ in train(run):
+        assert run.model.training
+
+
+def test_values_that_are_no_numbers_are_never_the_best(
+    config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artrestore.training.evaluation.peak_signal_noise_ratio", lambda *_, **__: float("nan"))
+    settings = config(steps=4, stages=("restore",))
     run_all(settings)
-    first, second = (load_file(settings.out / f"{name}.safetensors") for name in ("best-clear", "last"))
-    for name, tensor in first.items():
-        torch.testing.assert_close(tensor, second[name], atol=1e-6, rtol=0)
+    assert not (settings.out / "best.safetensors").exists()
+    assert read_header(settings.out / "last.safetensors").training["metrics"]["psnr"] is None
+
+
+def test_a_batch_is_as_large_as_was_asked_for(config: Callable[..., TrainConfig]) -> None:
+    for batch_size, crops in ((8, 8), (30, 6), (7, 7), (11, 1)):
+        settings = config(batch_size=batch_size, crops_per_picture=8, stages=("restore",))
+        stage = set_up_stage(prepare_run(settings))
+        given, _ = next(stage.batches)
+        pictures = min(8, batch_size // crops)  # 8 pairs are there to learn from
+        assert len(given) == pictures * crops
+
+
+def test_a_run_is_resumed_from_any_folder_and_without_its_first_weights(
+    config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = write_tiny_weights(tmp_path / "start.safetensors", "skip-vae")
+    monkeypatch.chdir(tmp_path)
+    settings = config(clear=Path("clear"), distorted=Path("damaged"), start_from=Path("start.safetensors"))
+    run_all(settings)
+    start.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    more = resumed_config(Path("../run"), {"out": Path("../run"), "steps": 10})
+    assert len(list(train(prepare_run(more, resume=True)))) == 2
+
+
+def test_a_run_is_not_resumed_with_other_pictures(
+    config: Callable[..., TrainConfig], picture_set: tuple[Path, Path]
+) -> None:
+    settings = config()
+    run_all(settings)
+    save_smooth(picture_set[1] / "a/picture (0)_9.png")
+    with pytest.raises(InputError, match="same pictures"):
+        prepare_run(resumed_config(settings.out, {"steps": 12}), resume=True)
+
+
+def test_the_run_folder_may_lie_among_the_pictures(
+    config: Callable[..., TrainConfig], picture_set: tuple[Path, Path]
+) -> None:
+    settings = config(out=picture_set[0] / "run")
+    run_all(settings)
+    more = resumed_config(settings.out, {"steps": 10})
+    assert len(list(train(prepare_run(more, resume=True)))) == 2
+
+
+def test_a_run_that_never_took_a_step_can_be_begun_again(config: Callable[..., TrainConfig]) -> None:
+    prepare_run(config())
+    prepare_run(config())
+
+
+def test_a_run_that_was_killed_early_can_be_resumed(config: Callable[..., TrainConfig]) -> None:
+    settings = config()
+    next(train(prepare_run(settings)))  # nothing is saved on the way out of a process that is killed
+    resumed = list(train(prepare_run(resumed_config(settings.out, {}), resume=True)))
+    assert len(resumed) == 8
 
 
 def test_the_best_weights_are_those_that_measured_best(config: Callable[..., TrainConfig]) -> None:

@@ -73,6 +73,15 @@ def test_missing_empty_cut_and_garbled_files_are_refused(tmp_path: Path, tiny_we
         refuses(path, "damaged, cut short")
 
 
+def test_a_header_whose_length_looks_like_a_pickle_is_no_pickle(tmp_path: Path, tiny_weights: Path) -> None:
+    lengths = set()
+    for padding in range(300):
+        path = rewrite(tiny_weights, tmp_path / "padded.safetensors", training={"note": "x" * padding})
+        lengths.add(path.read_bytes()[0])
+        load_model(path, device="cpu")
+    assert 0x80 in lengths
+
+
 def metadata_of(path: Path) -> dict[str, str]:
     with safe_open(path, framework="pt") as file:
         return dict(file.metadata())

@@ -68,6 +68,10 @@ class OutputError(ArtRestoreError):
     exit_code = 6
 
 
+class DiskFullError(OutputError):
+    """No space is left, so nothing more can be written."""
+
+
 class PartialFailureError(ArtRestoreError):
     """The run ended, but some pictures failed; the others are done."""
 

@@ -18,24 +18,29 @@ def show_error(error: ArtRestoreError, *, verbose: bool) -> None:
     """Print one red line, the names that belong to it, and one `Hint:` line, on stderr."""
     if verbose:
         traceback.print_exception(error, file=sys.stderr)
-    stderr.print(f"[bold red]Error:[/] [red]{escape(error.message)}[/]", soft_wrap=True, highlight=False)
+    stderr.print(f"[bold red]Error:[/] [red]{plain(error.message)}[/]", soft_wrap=True, highlight=False)
     for detail in error.details[:_DETAILS_SHOWN]:
-        stderr.print(f"  {escape(detail)}", soft_wrap=True, highlight=False)
+        stderr.print(f"  {plain(detail)}", soft_wrap=True, highlight=False)
     if len(error.details) > _DETAILS_SHOWN and not verbose:
         rest = len(error.details) - _DETAILS_SHOWN
         stderr.print(f"  and {rest} more", highlight=False)
     if error.hint:
-        stderr.print(f"[yellow]Hint:[/] {escape(error.hint)}", soft_wrap=True, highlight=False)
+        stderr.print(f"[yellow]Hint:[/] {plain(error.hint)}", soft_wrap=True, highlight=False)
+
+
+def plain(text: object) -> str:
+    """Text as it is: no markup is read from it, and bytes of file names that are not UTF-8 become escapes."""
+    return escape(str(text).encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def note(text: str) -> None:
     """Print a line of information, file names and all, without wrapping it."""
-    console.print(escape(text), soft_wrap=True, highlight=False)
+    console.print(plain(text), soft_wrap=True, highlight=False)
 
 
 def warn(text: str) -> None:
     """Print a warning on stderr."""
-    stderr.print(f"[yellow]Warning:[/] {escape(text)}", soft_wrap=True, highlight=False)
+    stderr.print(f"[yellow]Warning:[/] {plain(text)}", soft_wrap=True, highlight=False)
 
 
 def duration(seconds: float | None) -> str:

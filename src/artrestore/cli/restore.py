@@ -1,13 +1,15 @@
 """`artrestore restore IN OUT`."""
 
+import contextlib
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from artrestore.cli.options import Device, PrecisionChoice, Verbose, Weights
 from artrestore.errors import InterruptedRunError, PartialFailureError
+from artrestore.io.tables import read_csv, write_csv
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,8 +65,11 @@ def restore(
     restorer = make_restorer(options)
     require_writable(target)
     _announce(restorer)
-    results = _run(plan, restorer)
-    _conclude(results, target, measured=clear is not None)
+    results: list[JobResult] = []
+    try:
+        _run(plan, restorer, results)
+    finally:  # whatever ended it, what was done is told
+        _conclude(results, target, measured=clear is not None)
     if len(results) < len(plan.jobs):
         raise InterruptedRunError(
             f"Stopped after {len(results)} of {len(plan.jobs)} pictures",
@@ -78,26 +83,21 @@ def restore(
         )
 
 
-def _run(plan: "Plan", restorer: "Restorer") -> "list[JobResult]":
-    """Carry out the plan with a progress bar; Ctrl-C ends it early and keeps what was done."""
+def _run(plan: "Plan", restorer: "Restorer", results: "list[JobResult]") -> None:
+    """Carry out the plan with a progress bar, adding to `results`; Ctrl-C ends it early."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from artrestore.cli.console import console
+    from artrestore.cli.console import console, plain
     from artrestore.restoration.batch import restore_batch
 
-    results: list[JobResult] = []
     columns = (TextColumn("Restoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, TextColumn("{task.description}", markup=False), console=console, transient=True)
     bar.disable = not console.is_terminal
-    with bar:
+    with bar, contextlib.suppress(KeyboardInterrupt):
         task = bar.add_task("", total=len(plan.jobs))
-        try:
-            for result in restore_batch(plan, restorer):
-                results.append(result)
-                bar.update(task, advance=1, description=str(result.job.name))
-        except KeyboardInterrupt:
-            return results
-    return results
+        for result in restore_batch(plan, restorer):
+            results.append(result)
+            bar.update(task, advance=1, description=plain(result.job.name))
 
 
 def _announce(restorer: "Restorer") -> None:
@@ -123,7 +123,6 @@ def _show_plan(plan: "Plan") -> None:
 
 def _conclude(results: "list[JobResult]", target: Path, *, measured: bool) -> None:
     from artrestore.cli.console import console, note
-    from artrestore.io.tables import write_csv
 
     restored = [result for result in results if result.outcome == "restored"]
     if restored:
@@ -136,30 +135,43 @@ def _conclude(results: "list[JobResult]", target: Path, *, measured: bool) -> No
     counts = Counter(result.outcome for result in results)
     note(f"{counts['restored']} restored, {counts['skipped']} skipped (already there), {counts['failed']} failed")
     if results:
-        write_csv(target / REPORT, [result.as_row() for result in results])
+        write_csv(target / REPORT, _report_rows(results, target / REPORT))
         note(f"Pictures: {target}; all figures: {target / REPORT}")
+
+
+def _report_rows(results: "list[JobResult]", report: Path) -> list[dict[str, Any]]:
+    """A row per picture; one that was skipped because it is done keeps the figures of the run that did it."""
+    earlier = {row["picture"]: row for row in read_csv(report)}
+    return [
+        earlier.get(str(row["picture"]), row) if result.outcome == "skipped" else row
+        for result in results
+        for row in [result.as_row()]
+    ]
 
 
 def _table(restored: "list[JobResult]", *, measured: bool) -> "Table":
     """Every picture of a short run; of a long one the worst, and always the mean."""
-    from rich.markup import escape
+    from rich import box
     from rich.table import Table
+
+    from artrestore.cli.console import plain
 
     shown = restored if len(restored) <= _ROWS_SHOWN else _worst(restored)
     title = "Restored" if shown is restored else f"The {len(shown)} worst of {len(restored)} restored"
-    table = Table(title=title, title_justify="left")
-    table.add_column("Picture", overflow="fold")
-    for heading in ("Size", "Seconds", "Change"):
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("Picture", overflow="fold", min_width=14)
+    for heading in ("Size", "Time, s", "Change"):
         table.add_column(heading, justify="right", no_wrap=True)
     if measured:
-        for heading in ("PSNR before", "after", "SSIM before", "after"):
+        for heading in ("PSNR", "SSIM"):
             table.add_column(heading, justify="right", no_wrap=True)
     for result in shown:
         width, height = result.size or (0, 0)
-        table.add_row(escape(str(result.job.name)), f"{width} x {height}", *_figures([result], measured=measured))
+        table.add_row(plain(result.job.name), f"{width} x {height}", *_figures([result], measured=measured))
     table.add_section()
     table.add_row("Mean", "", *_figures(restored, measured=measured), style="bold")
     table.caption = "Change: RMS difference from the input, in levels of 255"
+    table.caption_justify = "left"
     return table
 
 
@@ -179,6 +191,7 @@ def _figures(results: "list[JobResult]", *, measured: bool) -> list[str]:
     figures = [f"{mean([r.seconds for r in results]):.2f}", f"{mean([r.change for r in results]):.2f}"]
     if measured:
         before, after = [r.before for r in results if r.before], [r.after for r in results if r.after]
-        for key, digits in (("psnr", 2), ("ssim", 4)):
-            figures += [f"{mean([getattr(m, key) for m in side]):.{digits}f}" for side in (before, after)]
+        for key, digits in (("psnr", 2), ("ssim", 3)):
+            sides = [[getattr(m, key) for m in side] for side in (before, after)]
+            figures.append(" → ".join(f"{mean(side):.{digits}f}" if side else "-" for side in sides))
     return figures

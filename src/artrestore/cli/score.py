@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from artrestore.cli.options import Verbose
+from artrestore.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from artrestore.reporting.sheets import SheetRow
     from artrestore.scoring import Score, Triple
 
 _ROWS_SHOWN = 60
@@ -39,6 +41,8 @@ def score(
     from artrestore.io.tables import write_csv, write_json
     from artrestore.scoring import plan_scores, score_pictures
 
+    if sheet and sheet.suffix.lower() != ".png":
+        raise UsageError(f"The sheet is a PNG, and {sheet} is not named so", hint=f"--sheet {sheet}.png")
     triples = plan_scores(restored, clear, damaged)
     measured = track(
         score_pictures(triples), "Measuring", len(triples), console=console, transient=True,
@@ -61,9 +65,9 @@ def score(
 
 def _table(scores: "list[Score]") -> "Table":
     """A row per picture (of few) and the mean with its standard deviation."""
-    from rich.markup import escape
     from rich.table import Table
 
+    from artrestore.cli.console import plain
     from artrestore.metrics import METRIC_NAMES
     from artrestore.scoring import summarize
 
@@ -72,7 +76,7 @@ def _table(scores: "list[Score]") -> "Table":
         table.add_column(name, justify="right", no_wrap=True)
     if len(scores) <= _ROWS_SHOWN:
         for s in scores:
-            table.add_row(escape(s.name), *(_number(key, getattr(s.after, key)) for key in METRIC_NAMES))
+            table.add_row(plain(s.name), *(_number(key, getattr(s.after, key)) for key in METRIC_NAMES))
         table.add_section()
     summary = summarize([s.after for s in scores])
     table.add_row("Mean", *(_number(key, value.mean) for key, value in summary.items()), style="bold")
@@ -108,19 +112,23 @@ def _number(key: str, value: float) -> str:
 
 def _draw_sheet(path: Path, triples: "list[Triple]", scores: "list[Score]") -> None:
     """Draw pictures spread over the whole range of restored PSNR, worst first."""
-    from artrestore.io.pictures import read_rgb
-    from artrestore.reporting.sheets import SheetRow, save_contact_sheet
+    from artrestore.reporting.sheets import save_contact_sheet
 
     ranked = sorted(zip(triples, scores, strict=True), key=lambda both: both[1].after.psnr)
     step = max(1.0, len(ranked) / _SHEET_ROWS)
-    rows = []
-    for triple, s in (ranked[int(i * step)] for i in range(min(len(ranked), _SHEET_ROWS))):
-        files = [file for file in (triple.damaged, triple.restored, triple.clear) if file]
-        before = f" (damaged {s.before.psnr:.2f} dB, SSIM {s.before.ssim:.3f})" if s.before else ""
-        caption = f"{s.name}: {s.after.psnr:.2f} dB, SSIM {s.after.ssim:.3f}{before}"
-        rows.append(SheetRow(pictures=[read_rgb(file) for file in files], caption=caption))
+    chosen = [ranked[int(i * step)] for i in range(min(len(ranked), _SHEET_ROWS))]
     titles = ["damaged", "restored", "clear"] if triples[0].damaged else ["restored", "clear"]
-    save_contact_sheet(path, rows, titles)
+    save_contact_sheet(path, (_sheet_row(triple, s) for triple, s in chosen), titles)
+
+
+def _sheet_row(triple: "Triple", score: "Score") -> "SheetRow":
+    from artrestore.io.pictures import read_rgb
+    from artrestore.reporting.sheets import SheetRow
+
+    files = [file for file in (triple.damaged, triple.restored, triple.clear) if file]
+    before = f" (damaged {score.before.psnr:.2f} dB, SSIM {score.before.ssim:.3f})" if score.before else ""
+    caption = f"{score.name}: {score.after.psnr:.2f} dB, SSIM {score.after.ssim:.3f}{before}"
+    return SheetRow(pictures=[read_rgb(file) for file in files], caption=caption)
 
 
 def _as_json(scores: "list[Score]") -> dict[str, Any]:

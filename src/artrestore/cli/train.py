@@ -162,10 +162,13 @@ def _announce(run: "Run", *, resume: bool) -> None:
 
 
 def _conclude(run: "Run") -> None:
-    from artrestore.cli.console import note
+    from artrestore.cli.console import note, warn
 
     best = "" if run.state.best_psnr is None else f" (held-out PSNR {run.state.best_psnr:.2f} dB)"
     note(f"Done. Losses: {run.folder.plot}; grids of pictures: {run.folder.path / 'grids'}")
+    if not run.folder.best.exists():
+        warn("the budget was used up before the network was evaluated once, so there are no best weights")
+        return
     note(f"Best weights: {run.folder.best}{best}")
     note(f"Restore with: artrestore restore IN OUT --weights {run.folder.best}")
 

@@ -35,7 +35,7 @@ class TrainDisplay:
     def update(self, progress: Progress) -> None:
         """Show where training stands."""
         if self.live:
-            self.live.update(_panel(progress))
+            self.live.update(render(progress))
             if progress.evaluated:
                 self.live.console.print(_line(progress), highlight=False)
         elif progress.evaluated or time.monotonic() - self.printed_at > _SECONDS_BETWEEN_LINES:
@@ -60,25 +60,39 @@ def _line(progress: Progress) -> str:
     return " | ".join(parts)
 
 
-def _panel(progress: Progress) -> Group:
-    table = Table(show_header=True, header_style="bold", expand=False)
-    cells = {
-        "Stage": f"{progress.stage} ({progress.stage_number}/{progress.stage_count})",
-        "Epoch": str(progress.epoch),
-        "Step": str(progress.step),
-        **{_title(name): f"{value:.1f}" for name, value in progress.result.losses.items()},
-        "Val PSNR": f"{progress.evaluation.psnr:.2f}" if progress.evaluation else "-",
-        "Val SSIM": f"{progress.evaluation.ssim:.4f}" if progress.evaluation else "-",
-        "Grad norm": f"{progress.result.grad_norm:.0f}",
-        "Skipped": str(progress.skipped),
-        "Pictures/s": f"{progress.pictures_per_second:.0f}",
-        "Time left": duration(progress.seconds_left),
+def render(progress: Progress) -> Group:
+    """Draw four short rows, which fit a terminal of 80 columns."""
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        f"[bold]{progress.stage}[/] ({progress.stage_number}/{progress.stage_count})",
+        ProgressBar(total=1.0, completed=progress.fraction, width=24),
+        f"{progress.fraction:4.0%}",
+        f"left {duration(progress.seconds_left)}",
+    )
+    measured = progress.evaluation
+    rows = {
+        "Progress": {
+            "epoch": f"{progress.epoch}",
+            "step": f"{progress.step}",
+            "pictures/s": f"{progress.pictures_per_second:.0f}",
+            "skipped": f"{progress.skipped}",
+        },
+        "Training": {
+            **{_title(name): f"{value:.1f}" for name, value in progress.result.losses.items()},
+            "grad norm": f"{progress.result.grad_norm:.0f}",
+        },
+        "Held out": {
+            "PSNR": f"{measured.psnr:.2f} dB" if measured else "-",
+            "SSIM": f"{measured.ssim:.4f}" if measured else "-",
+            "as given": f"{measured.psnr_given:.2f} dB" if measured and progress.stage != "clear" else "-",
+        },
     }
-    for title in cells:
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_row(*cells.values())
-    return Group(table, ProgressBar(total=1.0, completed=progress.fraction, width=60))
+    table = Table.grid(padding=(0, 2))
+    for title, cells in rows.items():
+        shown = "  ".join(f"[dim]{name}[/] {value}" for name, value in cells.items())
+        table.add_row(f"[bold]{title}[/]", shown)
+    return Group(head, table)
 
 
 def _title(name: str) -> str:
-    return "KL" if name == "kl" else name.capitalize()
+    return "KL" if name == "kl" else name

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from artrestore.errors import OutputError
+from artrestore.errors import DiskFullError, OutputError
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -23,24 +23,25 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be written or the disk is full.
     """
-    temporary = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.tmp{target.suffix}")
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp{target.suffix}")
     try:
         with output_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.touch()
-            normal_mode = temporary.stat().st_mode  # some writers replace the file by one that only its owner reads
+            normal_mode = temporary.stat().st_mode
             yield temporary
-            temporary.chmod(normal_mode)
+            temporary.chmod(normal_mode)  # some writers put a file in its place that only its owner reads
             _flush_to_disk(temporary)
             temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it must not hide what went wrong before
+            temporary.unlink()
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write UTF-8 text, all or nothing."""
+    """Write UTF-8 text, all or nothing; bytes of file names that are not UTF-8 are written as escapes."""
     with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager
@@ -50,7 +51,7 @@ def output_errors(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _NO_SPACE:
-            raise OutputError(
+            raise DiskFullError(
                 f"No space left to write {target}", hint="Free some space or choose another output folder."
             ) from error
         raise OutputError(

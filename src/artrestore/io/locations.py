@@ -10,7 +10,7 @@ from artrestore.errors import InputError
 
 # What Pillow both reads and writes without loss of kind. Other files are left alone and counted.
 PICTURE_SUFFIXES = frozenset(
-    {".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
+    {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 )
 
 

@@ -20,6 +20,7 @@ Array: TypeAlias = npt.NDArray[np.float32]
 
 MAX_PIXELS = 400_000_000  # a float32 picture of this size and its restoration take about 10 GB
 _EXIF_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 # Document name, description, maker, model, page, software, date, artist, host, XMP, copyright, IPTC, EXIF, GPS.
 _DESCRIPTIVE_TAGS = {269, 270, 271, 272, 285, 305, 306, 315, 316, 700, 33432, 33723, 34665, 34853}
 # Pillow warns and raises by a global; the check in `_open` is ours, so that it is an error for one file.
@@ -67,13 +68,13 @@ def read_picture(path: Path) -> Picture:
         PictureError: not a picture, damaged, empty, larger than `MAX_PIXELS`, or of several pages.
     """
     with _open(path) as opened:
-        pages = getattr(opened, "n_frames", 1)
-        if pages > 1 and opened.format != "MPO":  # cameras hide a preview in such JPEG files
-            raise PictureError(f"{path} has {pages} pages; only single pictures are restored")
+        _require_one_page(opened, path)
         losses = _losses(opened)
         oriented = _upright(_decode(opened, path))
         metadata, damages = _metadata(opened)
         notes = losses + damages
+    if opened.format == "WEBP" and _is_lossless_webp(path):
+        metadata["lossless"] = True
     if oriented.mode.startswith("I;16"):
         grey16 = np.asarray(oriented, dtype=np.float32) / np.float32(65535)
         return Picture(rgb=_three(grey16), grey=True, sixteen_bit=True, metadata=metadata, notes=notes)
@@ -118,14 +119,15 @@ def read_size(path: Path) -> tuple[int, int]:
     """
     with _open(path) as opened:
         width, height = opened.size
-        turned = opened.getexif().get(_EXIF_ORIENTATION, 1) >= 5
+        # Pillow has turned the size of a TIFF file already.
+        turned = opened.format != "TIFF" and _orientation(opened) in _TURNED
     return (height, width) if turned else (width, height)
 
 
 def write_picture(path: Path, picture: Picture) -> None:
     """Encode a picture by the suffix of `path`, all or nothing, with its metadata.
 
-    JPEG and lossy WebP are written at quality 95, JPEG without chroma subsampling.
+    JPEG and lossy WebP are written at quality 95, JPEG without chroma subsampling; lossless WebP stays lossless.
 
     Raises:
         OutputError: the file cannot be written.
@@ -163,9 +165,27 @@ def _decode(opened: Image.Image, path: Path) -> Image.Image:
         opened.load()
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
         raise PictureError(f"{path} is damaged or cut short: {error}") from error
+    if opened.mode == "I" and opened.format == "PPM":  # a 16-bit PGM
+        return Image.fromarray(np.asarray(opened).astype(np.uint16))
     if opened.mode in ("I", "F", "LAB", "HSV"):
         raise PictureError(f"{path} has pixels of kind {opened.mode}, which cannot be restored yet")
     return opened
+
+
+def _require_one_page(opened: Image.Image, path: Path) -> None:
+    try:
+        pages = getattr(opened, "n_frames", 1)
+    except Exception as error:
+        raise PictureError(f"{path} is damaged: {error}") from error
+    if pages > 1 and opened.format != "MPO":  # cameras hide a preview in such JPEG files
+        raise PictureError(f"{path} has {pages} pages; only single pictures are restored")
+
+
+def _orientation(opened: Image.Image) -> Any:
+    try:
+        return opened.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 (see `_metadata`)
+        return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -191,12 +211,26 @@ def _metadata(opened: Image.Image) -> tuple[dict[str, Any], tuple[str, ...]]:
     return metadata, ()
 
 
+def _is_lossless_webp(path: Path) -> bool:
+    """Walk the chunks of the RIFF file: lossless pictures are in one named VP8L."""
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            if head[:4] == b"VP8L":
+                return True
+            size = int.from_bytes(head[4:], "little")
+            file.seek(size + size % 2, 1)
+    return False
+
+
 def _losses(opened: Image.Image) -> tuple[str, ...]:
     notes = []
     bits = getattr(opened, "tag_v2", {}).get(258, (8,))
     png16 = opened.format == "PNG" and opened.mode in ("RGB", "RGBA") and "16" in _png_raw_mode(opened)
     if opened.mode in ("RGB", "RGBA") and (max(bits) > 8 or png16):
         notes.append("16-bit colour was reduced to 8 bits")
+    if opened.mode == "1":
+        notes.append("black and white became 8-bit greyscale")
     if opened.mode not in _PLAIN_MODES and not opened.mode.startswith("I"):
         notes.append(f"{opened.mode} was converted to RGB")
     return tuple(notes)

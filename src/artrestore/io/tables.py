@@ -12,13 +12,21 @@ from artrestore.io.atomic import write_text
 
 
 def write_csv(target: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that share their keys; the first row's keys are the header."""
+    """Write rows under a header of all their keys, in the order in which they first come."""
     text = io.StringIO(newline="")
-    if rows:
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(text, fieldnames=header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     write_text(target, text.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table that `write_csv` wrote; none if there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def write_json(target: Path, value: Any) -> None:

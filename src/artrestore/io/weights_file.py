@@ -6,6 +6,7 @@ no fixed order, and the same weights shall give the same bytes. Nothing is ever 
 for users in `docs/reference/weight-files.md`.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from artrestore.errors import WeightsError
+from artrestore.errors import OutputError, WeightsError
 from artrestore.io.atomic import atomic_path
 
 METADATA_KEY = "artrestore"
@@ -55,9 +56,21 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHead
         "training": header.training,
     }
     metadata = {METADATA_KEY: json.dumps(description, allow_nan=False)}
-    stored = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+    save_tensors(path, {name: tensor.float() for name, tensor in tensors.items()}, metadata)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file, all or nothing.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata=metadata)
+        try:
+            save_file(stored, temporary, metadata=metadata)
+        except safetensors.SafetensorError as error:  # it wraps the disk's errors
+            raise OutputError(f"Cannot write {path}: {error}", hint="Free some space on that disk.") from error
 
 
 def read_header(path: Path) -> WeightsHeader:
@@ -114,16 +127,21 @@ def _open(path: Path) -> Any:
     if not path.is_file():
         raise WeightsError(f"There is no weight file {path}", hint="Train one: artrestore train CLEAR DISTORTED")
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start.startswith(_PICKLES):
+        return safetensors.safe_open(path, framework="pt")
+    except (OSError, safetensors.SafetensorError) as error:
+        # Only now: a good file begins with the length of its header, which may look like a pickle's first byte.
+        if _first_bytes(path).startswith(_PICKLES):
             raise WeightsError(
                 f"{path} is a pickle or PyTorch checkpoint, which can run code when loaded; it is refused",
                 hint="Only .safetensors files written by `artrestore train` are loaded.",
-            )
-        return safetensors.safe_open(path, framework="pt")
-    except (OSError, safetensors.SafetensorError) as error:
+            ) from error
         raise WeightsError(
             f"{path} is no readable safetensors file: it is damaged, cut short or of another kind ({error})",
             hint="Copy or train it again.",
         ) from error
+
+
+def _first_bytes(path: Path) -> bytes:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(4)
+    return b""

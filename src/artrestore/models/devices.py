@@ -1,6 +1,7 @@
 """Choosing the device and the precision: what is asked for is given or refused, never replaced in silence."""
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,9 +30,9 @@ def pick_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "mps", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+    if not re.fullmatch(r"cpu|mps|cuda(:(0|[1-9][0-9]*))?", name, re.ASCII):
         raise UsageError(f"There is no kind of device named {name}", hint="Use auto, cpu, mps, cuda or cuda:1.")
+    kind, _, index = name.partition(":")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("MPS is not available on this machine", hint="Use --device auto or --device cpu.")
     if kind == "cuda":

@@ -1,6 +1,6 @@
 """Grids and labelled contact sheets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,21 +38,22 @@ class SheetRow:
     caption: str
 
 
-def save_contact_sheet(path: Path, rows: Sequence[SheetRow], titles: Sequence[str], *, cell: int = 360) -> None:
+def save_contact_sheet(path: Path, rows: Iterable[SheetRow], titles: Sequence[str], *, cell: int = 360) -> None:
     """Write a labelled contact sheet: a title for each column, a caption for each row, pictures `cell` px long."""
     font = ImageFont.load_default(_TEXT)
-    cells = [[_fitted(picture, cell) for picture in row.pictures] for row in rows]
+    # Shrunk row by row: full-size pictures of one row at a time are in memory.
+    shrunk = [([_fitted(picture, cell) for picture in row.pictures], row.caption) for row in rows]
     width = _MARGIN + len(titles) * (cell + _MARGIN)
-    height = 2 * _MARGIN + _TEXT + sum(_row_height(images) for images in cells)
+    height = 2 * _MARGIN + _TEXT + sum(_row_height(images) for images, _ in shrunk)
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for column, title in enumerate(titles):
         draw.text((_MARGIN + column * (cell + _MARGIN), _MARGIN), title, fill=_INK, font=font)
     top = 2 * _MARGIN + _TEXT
-    for row, images in zip(rows, cells, strict=True):
+    for images, caption in shrunk:
         for column, image in enumerate(images):
             sheet.paste(image, (_MARGIN + column * (cell + _MARGIN), top))
-        draw.text((_MARGIN, top + images[0].height + 4), row.caption, fill=_INK, font=font)
+        draw.text((_MARGIN, top + max(image.height for image in images) + 4), caption, fill=_INK, font=font)
         top += _row_height(images)
     with atomic_path(path) as temporary:
         sheet.save(temporary)
@@ -67,4 +68,4 @@ def _fitted(picture: Array, cell: int) -> Image.Image:
 
 
 def _row_height(images: Sequence[Image.Image]) -> int:
-    return max(image.height for image in images) + _TEXT + 2 * _MARGIN
+    return max(image.height for image in images) + _TEXT + 4 * _MARGIN

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from artrestore.errors import ArtRestoreError, OutputError, PictureError
+from artrestore.errors import DiskFullError, PictureError
 from artrestore.io.pictures import Picture, read_picture, read_rgb, write_picture
-from artrestore.metrics import Metrics, measure, root_mean_square_change
+from artrestore.metrics import SSIM_MIN_SIZE, Metrics, measure, root_mean_square_change
 from artrestore.models.loading import load_model
 from artrestore.restoration.options import RestoreOptions
 from artrestore.restoration.plan import Job, Plan, plan_restoration
@@ -46,7 +46,8 @@ class JobResult:
         width, height = self.size or ("", "")
         row = {
             "picture": str(self.job.name), "outcome": self.outcome, "reason": self.reason, "width": width,
-            "height": height, "seconds": round(self.seconds, 3), "change": round(self.change, 3),
+            "height": height, "seconds": round(self.seconds, 3) or "",
+            "change": round(self.change, 3) if self.outcome == "restored" else "",
         }  # fmt: skip
         for prefix, metrics in (("before", self.before), ("after", self.after)):
             if self.job.clear:
@@ -62,7 +63,7 @@ def restore_batch(plan: Plan, restorer: Restorer) -> Iterator[JobResult]:
         A result for every job: restored, skipped or failed with a reason.
 
     Raises:
-        OutputError: the output cannot be written at all (a full disk, say); no later picture could be.
+        DiskFullError: no space is left; no later picture could be written either.
     """
     for job in plan.jobs:
         if job.skip_reason:
@@ -71,9 +72,9 @@ def restore_batch(plan: Plan, restorer: Restorer) -> Iterator[JobResult]:
         start = time.perf_counter()
         try:
             yield _restore_one(job, restorer, start)
-        except OutputError:
+        except DiskFullError:
             raise
-        except (ArtRestoreError, MemoryError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 (one picture's failure, whatever it is, stops no other)
             seconds = time.perf_counter() - start
             yield JobResult(job=job, outcome="failed", reason=str(error) or type(error).__name__, seconds=seconds)
 
@@ -104,17 +105,26 @@ def _restore_one(job: Job, restorer: Restorer, start: float) -> JobResult:
     damaged = read_picture(job.source)
     clear = _read_clear(job, damaged)
     restored = damaged.with_rgb(restorer.restore(damaged.rgb))
+    before, after = (_measure(clear, picture) for picture in (damaged, restored))
+    notes = damaged.notes + (("too small for metrics",) if clear and not after else ())
     write_picture(job.target, restored)
     return JobResult(
         job=job,
         outcome="restored",
-        reason="; ".join(damaged.notes),
+        reason="; ".join(notes),
         size=damaged.size,
         seconds=time.perf_counter() - start,
         change=root_mean_square_change(damaged.rgb, restored.rgb),
-        before=measure(clear.rgb, damaged.rgb) if clear else None,
-        after=measure(clear.rgb, restored.rgb) if clear else None,
+        before=before,
+        after=after,
     )
+
+
+def _measure(clear: Picture | None, picture: Picture) -> Metrics | None:
+    """The metrics, if there is a clear picture and it is large enough for them."""
+    if clear is None or min(clear.size) < SSIM_MIN_SIZE:
+        return None
+    return measure(clear.rgb, picture.rgb)
 
 
 def _read_clear(job: Job, damaged: Picture) -> Picture | None:

@@ -1,12 +1,15 @@
 """What a batch restoration needs to know."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from artrestore.models.devices import Precision
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RestoreOptions:
     """Settings of one batch.
 
@@ -30,6 +33,6 @@ class RestoreOptions:
     precision: Precision = "fp32"
     tile_size: int | None = None
     overlap: int | None = None
-    batch_size: int = 16
+    batch_size: Annotated[int, Field(ge=1)] = 16
     overwrite: bool = False
     clear: Path | None = None

@@ -59,6 +59,7 @@ def plan_restoration(source: Path, target: Path, *, overwrite: bool = False, cle
         )
         for name in listing.pictures
     )
+    _require_harmless(jobs, listing.root, target)
     return Plan(jobs=jobs, other_files=listing.others)
 
 
@@ -72,6 +73,20 @@ def _require_apart(source: Path, target: Path) -> None:
         )
     if target.exists() and not target.is_dir():
         raise OutputError(f"The output {target} is a file, not a folder")
+
+
+def _require_harmless(jobs: Sequence[Job], root: Path, target: Path) -> None:
+    """Refuse outputs that symbolic links would lead onto originals."""
+    originals = {job.source.resolve() for job in jobs}
+    root, target = root.resolve(), target.resolve()
+    for job in jobs:
+        folder = job.target.parent.resolve()
+        strays = folder.is_relative_to(root) and not folder.is_relative_to(target)
+        if strays or folder / job.target.name in originals:
+            raise OutputError(
+                f"A link leads the output {job.target} onto an original; originals are never written over",
+                hint="Name another output folder.",
+            )
 
 
 def _require_distinct(names: Sequence[PurePosixPath]) -> None:

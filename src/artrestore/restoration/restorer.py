@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artrestore.errors import UsageError
+from artrestore.errors import PictureError, UsageError
 from artrestore.io.pictures import Array
 from artrestore.models.base import TileRule
 from artrestore.models.devices import Precision, autocast, uses_bf16
@@ -41,7 +41,13 @@ class Restorer:
         self.bf16 = uses_bf16(precision, loaded.device)
 
     def restore(self, picture: Array) -> Array:
-        """Restore RGB float32 in [0, 1], (3, H, W), by the posterior mean; the same in gives the same out."""
+        """Restore RGB float32 in [0, 1], (3, H, W), by the posterior mean; the same in gives the same out.
+
+        Tiles on which bf16 fails are done again in float32.
+
+        Raises:
+            PictureError: the network gave NaN or infinity.
+        """
         damaged = torch.from_numpy(picture)
         height, width = damaged.shape[1:]
         tile = self._tile_side(height), self._tile_side(width)
@@ -59,8 +65,16 @@ class Restorer:
         return min(self.tile_size, math.ceil(length / self.rule.multiple) * self.rule.multiple)
 
     def _network(self, tiles: Tensor) -> Tensor:
+        restored = self._run(tiles, bf16=self.bf16)
+        if self.bf16 and not torch.isfinite(restored).all():
+            restored = self._run(tiles, bf16=False)
+        if not torch.isfinite(restored).all():
+            raise PictureError("The network gave values that are no numbers for this picture")
+        return restored
+
+    def _run(self, tiles: Tensor, *, bf16: bool) -> Tensor:
         on_device = tiles.to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), autocast(self.device, bf16=self.bf16):
+        with torch.inference_mode(), autocast(self.device, bf16=bf16):
             restored: Tensor = self.model(on_device)
         return restored.float().cpu()
 

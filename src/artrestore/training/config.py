@@ -11,7 +11,7 @@ import tomli_w
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from artrestore.errors import UsageError
+from artrestore.errors import InputError, UsageError
 from artrestore.io.atomic import write_text
 from artrestore.models.base import StageName, TrainingDefaults
 from artrestore.models.devices import Precision
@@ -22,9 +22,11 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 DEFAULT_MINUTES = 30.0
+_FOLDERS = frozenset({"clear", "distorted", "start_from"})
 BUDGETS = frozenset({"epochs", "steps", "minutes"})
 # What may differ between a run and its continuation without making it another run.
-CHANGEABLE_ON_RESUME = BUDGETS | {"out", "device", "workers"}
+# The folders may have moved; what is in them is compared with what was.
+CHANGEABLE_ON_RESUME = BUDGETS | {"clear", "distorted", "out", "device", "workers"}
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -106,7 +108,9 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
     arch = str(settings.get("arch", DEFAULT_ARCHITECTURE))
     defaults = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
     defaults.pop("stage_shares")
-    return make_config(defaults | settings)
+    # Absolute, so that the run can be resumed from any folder.
+    folders = {key: Path(settings[key]).resolve() for key in _FOLDERS & settings.keys()}
+    return make_config(defaults | settings | folders)
 
 
 def make_config(settings: Mapping[str, Any]) -> TrainConfig:
@@ -135,8 +139,17 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def write_toml(path: Path, config: TrainConfig) -> None:
-    """Write the settings so that `--config` or `--resume` can read them, all or nothing."""
-    write_text(path, tomli_w.dumps(config.as_toml_dict()))
+    """Write the settings so that `--config` or `--resume` can read them, all or nothing.
+
+    Raises:
+        InputError: a folder's name is not UTF-8, which TOML cannot hold.
+    """
+    text = tomli_w.dumps(config.as_toml_dict())
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError("The name of a folder of this run is not UTF-8", hint="Rename the folder.") from error
+    write_text(path, text)
 
 
 def stage_share(config: TrainConfig, stage: StageName) -> float:

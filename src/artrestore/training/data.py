@@ -5,6 +5,7 @@ the seed, the stage, the epoch and the picture's index. So neither the number of
 changes what a step sees, and resuming needs no state but the step's number.
 """
 
+import hashlib
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms.v2 import functional as transforms
 
-from artrestore.errors import InputError, PictureError
+from artrestore.errors import PictureError
 from artrestore.io.locations import require_pictures
 from artrestore.io.pictures import read_rgb8, read_size
-from artrestore.pairing import pair_by_name
+from artrestore.pairing import Pair, Pairing, pair_by_name
 
 Fit = Literal["crop", "resize"]
 Batch = tuple[Tensor, Tensor]
@@ -40,39 +41,52 @@ class PicturePair:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Pairs to train on and pairs held out; `unpaired_clear` counts clear pictures that none belongs to."""
+    """Pairs to train on and pairs held out.
+
+    Attributes:
+        train: pairs to train on.
+        val: pairs held out.
+        unpaired_clear: number of clear pictures that no pair uses.
+        digest: of the names of all pairs, relative to their folders.
+    """
 
     train: tuple[PicturePair, ...]
     val: tuple[PicturePair, ...]
     unpaired_clear: int = 0
+    digest: str = ""
 
 
-def split_pairs(clear: Path, distorted: Path | None, *, val_fraction: float, seed: int) -> Split:
+def split_pairs(
+    clear: Path, distorted: Path | None, *, val_fraction: float, seed: int, exclude: Path | None = None
+) -> Split:
     """Pair the files of two folders and split them by clear picture, so that no picture is on both sides.
 
-    Without `distorted` every clear picture is paired with itself.
+    Without `distorted` every clear picture is paired with itself. Pictures below `exclude` are not there.
 
     Raises:
-        InputError: a folder is missing or empty, or nothing is left to train on.
+        InputError: a folder is missing or empty.
         PairingError: distorted files without a clear one, or with two.
     """
-    references = require_pictures(clear)
+    references = require_pictures(clear, exclude=exclude)
     if distorted is None:
-        couples = [(name, references.root / name) for name in references.pictures]
-        unpaired = 0
+        pairing = Pairing(pairs=tuple(Pair(clear=p, other=p) for p in references.pictures), unpaired_clear=())
+        others = references
     else:
-        others = require_pictures(distorted)
+        others = require_pictures(distorted, exclude=exclude)
         pairing = pair_by_name(references.pictures, others.pictures)
-        couples = [(pair.clear, others.root / pair.other) for pair in pairing.pairs]
-        unpaired = len(pairing.unpaired_clear)
-    names = sorted({name for name, _ in couples})
+    names = sorted({pair.clear for pair in pairing.pairs})
     held_out = {names[index] for index in _held_out(len(names), val_fraction, seed)}
-    pairs = [(name in held_out, PicturePair(clear=references.root / name, given=given)) for name, given in couples]
-    train = tuple(pair for is_val, pair in pairs if not is_val)
-    val = tuple(pair for is_val, pair in pairs if is_val)
-    if not train:
-        raise InputError("No pictures are left to train on", hint="Add pictures or lower --val-fraction.")
-    return Split(train=train, val=val, unpaired_clear=unpaired)
+    train, val = (
+        tuple(
+            PicturePair(clear=references.root / pair.clear, given=others.root / pair.other)
+            for pair in pairing.pairs
+            if (pair.clear in held_out) == is_val
+        )
+        for is_val in (False, True)
+    )
+    listed = "\n".join(f"{pair.clear}\t{pair.other}" for pair in pairing.pairs)
+    digest = hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
+    return Split(train=train, val=val, unpaired_clear=len(pairing.unpaired_clear), digest=digest)
 
 
 def clear_pairs(pairs: Sequence[PicturePair]) -> tuple[PicturePair, ...]:

@@ -1,6 +1,7 @@
 """Measuring and drawing the network on held-out pictures while it trains."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from artrestore.training.run_folder import RunFolder
 _BATCH = 16
 _DRAWN = 8
 _SAMPLES = 16
+_MOST_PSNR = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,24 +72,35 @@ class Evaluator:
         save_grid(folder.grid("reconstructions", stage, epoch), rows, columns=3)
         if self.model.spec.can_sample:
             generator = torch.Generator().manual_seed(0)
-            self.model.eval()
-            with torch.inference_mode():
+            with _evaluating(self.model):
                 samples = self.model.sample(_SAMPLES, temperature=1.0, generator=generator)
             save_grid(folder.grid("samples", stage, epoch), samples, columns=4)
 
     def _restore(self, given: Tensor) -> Tensor:
         device = next(self.model.parameters()).device
-        was_training = self.model.training
-        self.model.eval()
-        with torch.inference_mode():
+        with _evaluating(self.model):
             restored = [self.model(part.to(device)).float().cpu() for part in given.split(_BATCH)]
-        self.model.train(was_training)
         return torch.cat(restored)
+
+
+@contextlib.contextmanager
+def _evaluating(model: RestorationModel) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def _held(psnr: float) -> float:
+    # Equal pictures have an infinite PSNR, which would hide all others in a mean. NaN stays NaN.
+    return _MOST_PSNR if psnr > _MOST_PSNR else psnr
 
 
 def _mean_quality(clear: Tensor, other: Tensor) -> tuple[float, float]:
     pairs = list(zip(clear.numpy(), other.numpy(), strict=True))
-    # Equal pictures have an infinite PSNR, which would hide all others in a mean: held at 8-bit precision.
-    psnr = [min(60.0, peak_signal_noise_ratio(x, y, data_range=1.0)) for x, y in pairs]
+    psnr = [_held(peak_signal_noise_ratio(x, y, data_range=1.0)) for x, y in pairs]
     ssim = [structural_similarity(x, y, data_range=1.0) for x, y in pairs]
     return sum(psnr) / len(pairs), sum(ssim) / len(pairs)

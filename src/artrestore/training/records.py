@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +28,15 @@ def record_evaluation(run: Run, progress: Progress) -> None:
     rows = run.folder.add_metrics(_row(run, progress))
     plot_training(run.folder.plot, rows)
     psnr = progress.evaluation.psnr if progress.evaluation else None
-    # Without held-out pictures nothing tells which weights are best: the newest are.
-    if psnr is None or run.state.best_psnr is None or psnr > run.state.best_psnr:
+    if _is_best(psnr, run.state.best_psnr):
         run.state.best_psnr = psnr
         write_run_weights(run, run.folder.best, progress)
+
+
+def _is_best(psnr: float | None, best: float | None) -> bool:
+    if psnr is None:  # nothing is held out to tell which weights are best: the newest are
+        return True
+    return math.isfinite(psnr) and (best is None or psnr > best)
 
 
 def write_run_weights(run: Run, path: Path, progress: Progress) -> None:
@@ -88,10 +94,14 @@ def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
             "train_clear": len({pair.clear for pair in train_pairs}),
             "val_clear": len({pair.clear for pair in val_pairs}),
         },
-        "metrics": asdict(progress.evaluation) if progress.evaluation else {},
+        "metrics": _finite(asdict(progress.evaluation)) if progress.evaluation else {},
         "settings": settings,
         "versions": {
             "artrestore": artrestore.__version__,
             **{name: version(name) for name in ("torch", "torchvision", "numpy")},
         },
     }
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in metrics.items()}

@@ -83,11 +83,16 @@ def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
     else:
         state = TrainingState()
         folder.require_new()
-    split = split_pairs(config.clear, config.distorted, val_fraction=config.val_fraction, seed=config.seed)
+    split = split_pairs(
+        config.clear, config.distorted, val_fraction=config.val_fraction, seed=config.seed, exclude=config.out
+    )
+    _require_same_data(state, split)
     if config.fit == "crop":
         require_same_sizes(split.train + split.val)
     torch.manual_seed(config.seed)
-    model = _initial_model(config)
+    model = build(config.arch, config.model)
+    if config.start_from and not resume:
+        _start_from(config.start_from, model)
     require_writable(config.out, _bytes_needed(model, stages=len(config.stages)))
     write_toml(folder.config, config)
     model = model.to(device).to(memory_format=torch.channels_last)
@@ -134,17 +139,24 @@ def _budget(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key in BUDGETS}
 
 
-def _initial_model(config: TrainConfig) -> RestorationModel:
-    model = build(config.arch, config.model)
-    if config.start_from:
-        loaded = load_model(config.start_from, device="cpu")
-        if loaded.model.config != model.config or loaded.model.name != model.name:
-            raise UsageError(
-                f"{config.start_from} holds a {loaded.model.name} with other settings than this run's",
-                hint=f"Name it with --arch {loaded.model.name}, or leave out --from.",
-            )
-        model.load_state_dict(loaded.model.state_dict())
-    return model
+def _require_same_data(state: TrainingState, split: Split) -> None:
+    """Remember the data of a new run; refuse other data for a resumed one."""
+    if state.data_digest and state.data_digest != split.digest:
+        raise InputError(
+            "The folders do not hold the same pictures as when this run began, so it cannot be resumed",
+            hint="Put them back, or start a new run: --from RUN/last.safetensors --out ANOTHER",
+        )
+    state.data_digest = split.digest
+
+
+def _start_from(weights: Path, model: RestorationModel) -> None:
+    loaded = load_model(weights, device="cpu").model
+    if loaded.config != model.config or loaded.name != model.name:
+        raise UsageError(
+            f"{weights} holds a {loaded.name} with other settings than this run's",
+            hint=f"Name it with --arch {loaded.name}, or leave out --from.",
+        )
+    model.load_state_dict(loaded.state_dict())
 
 
 def _bytes_needed(model: RestorationModel, *, stages: int) -> int:

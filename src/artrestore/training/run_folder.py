@@ -6,7 +6,6 @@ best-clear.safetensors  last-clear.safetensors       kept when a stage ends and 
 state.safetensors                            what --resume reads
 """
 
-import csv
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from artrestore.errors import OutputError
 from artrestore.io.atomic import atomic_path
-from artrestore.io.tables import write_csv
+from artrestore.io.tables import read_csv, write_csv
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise OutputError(f"The run folder {self.path} is a file")
-        if any(path.exists() for path in (self.config, self.state, self.best)):
+        if self.state.exists() or self.best.exists():
             raise OutputError(
                 f"{self.path} already holds a run",
                 hint=f"Continue it with: artrestore train --resume --out {self.path}; or name another --out.",
@@ -77,16 +76,13 @@ class RunFolder:
 
     def keep_stage(self, stage: str) -> None:
         """Copy the weights of a stage that has ended, before the next one writes over them."""
-        for path in (self.best, self.last):
+        for path in filter(Path.exists, (self.best, self.last)):
             with atomic_path(self.of_stage(path, stage)) as temporary:
                 shutil.copyfile(path, temporary)
 
     def read_metrics(self) -> list[dict[str, str]]:
         """The rows of the table; none if there is no table yet."""
-        if not self.metrics.exists():
-            return []
-        with self.metrics.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
+        return read_csv(self.metrics)
 
     def add_metrics(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Add a row and return all; rows of the same or a later point (a run cut off and resumed) give way."""

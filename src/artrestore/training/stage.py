@@ -53,7 +53,7 @@ def set_up_stage(run: Run) -> Stage:
     train_pairs, val_pairs = run.pairs(name)
     # Each stage draws an order and crops of its own.
     seed = (config.seed, state.stage_index)
-    crops = 1 if config.fit == "resize" else min(config.crops_per_picture, config.batch_size)
+    crops = 1 if config.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
     dataset = CropDataset(train_pairs, size=run.size, crops=crops, fit=config.fit, seed=seed)
     sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
     evaluator = Evaluator(run.model, val_pairs, drawn_instead=train_pairs, size=run.size, fit=config.fit)
@@ -72,3 +72,8 @@ def set_up_stage(run: Run) -> Stage:
         evaluator=evaluator,
         optimizer=optimizer,
     )
+
+
+def _crops(batch_size: int, most: int) -> int:
+    """The most crops from a picture, up to `most`, that fill a batch without rest."""
+    return next(count for count in range(min(most, batch_size), 0, -1) if batch_size % count == 0)

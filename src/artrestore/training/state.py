@@ -11,11 +11,10 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from artrestore.errors import InputError
-from artrestore.io.atomic import atomic_path
+from artrestore.io.weights_file import save_tensors
 from artrestore.models.base import RestorationModel
 from artrestore.training.step import GradientGuard, StepResult
 
@@ -33,6 +32,7 @@ class TrainingState:
         total_seconds: spent in the whole run.
         best_psnr: the best validation PSNR of this stage in dB.
         guard: the running mean of gradient norms and the count of skipped updates.
+        data_digest: of the names of all pairs, so that a resumed run works on the same ones.
         loss_sums: of every part of the loss, over the `loss_count` updates made since the last evaluation.
     """
 
@@ -44,6 +44,7 @@ class TrainingState:
     guard: GradientGuard = field(default_factory=GradientGuard)
     loss_sums: dict[str, float] = field(default_factory=dict)
     loss_count: int = 0
+    data_digest: str = ""
 
     def advance(self, result: StepResult, seconds: float) -> None:
         """Count a step and the time it took; the losses of a skipped one are left out of the mean."""
@@ -88,9 +89,7 @@ def save_state(
         "state": json.dumps(asdict(state)),
         "param_groups": json.dumps(optimizer_state["param_groups"]),
     }
-    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata=metadata)
+    save_tensors(path, tensors, metadata)
 
 
 def read_state(path: Path) -> TrainingState:

@@ -16,7 +16,7 @@ from artrestore.training.run import Run
 from artrestore.training.schedule import learning_rate
 from artrestore.training.stage import Stage, set_up_stage
 from artrestore.training.state import save_state
-from artrestore.training.step import StepResult, make_optimizer, set_learning_rate, train_step
+from artrestore.training.step import StepResult, set_learning_rate, train_step
 
 SECONDS_BETWEEN_SAVES = 120.0
 
@@ -84,6 +84,8 @@ def _train_stage(run: Run, should_stop: Callable[[], bool]) -> Iterator[Progress
     began = lap_began = time.perf_counter()
     seen = 0
     run.model.train()
+    if state.step == 0:  # from here on the run can be resumed, whatever happens to it
+        save_state(folder.state, state, run.model, optimizer)
 
     while (fraction := budget.progress(state.step, state.seconds)) < 1:
         given, clear = (_to_device(pixels, run.device) for pixels in next(stage.batches))
@@ -146,12 +148,11 @@ def _progress(
 
 
 def _begin_next_stage(run: Run, ended: StageName) -> None:
-    """Keep the ended stage's weights and go on from its best ones, with a fresh optimizer."""
+    """Keep the ended stage's weights and go on from its best ones."""
     run.folder.keep_stage(ended)
-    run.model.load_state_dict(read_tensors(run.folder.of_stage(run.folder.best, ended)))
+    if run.state.best_psnr is not None:
+        run.model.load_state_dict(read_tensors(run.folder.best))
     run.state.next_stage()
-    optimizer = make_optimizer(run.config.optimizer, run.model, run.config.learning_rate)
-    save_state(run.folder.state, run.state, run.model, optimizer)
 
 
 def _to_device(pixels: Tensor, device: torch.device) -> Tensor:

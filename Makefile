@@ -23,7 +23,7 @@ help:
 demo: .venv/installed
 	rm -rf $(DEMO)
 	$(BIN)/python examples/make_demo_pictures.py $(DEMO)/pictures
-	$(BIN)/artrestore train $(DEMO)/pictures/train/clear $(DEMO)/pictures/train/damaged --minutes $(MINUTES) --out $(DEMO)/run
+	$(BIN)/artrestore train $(DEMO)/pictures/train/clear $(DEMO)/pictures/train/damaged --minutes $(MINUTES) --batch-size 16 --out $(DEMO)/run
 	$(BIN)/artrestore restore $(DEMO)/pictures/test/damaged $(DEMO)/restored --weights $(DEMO)/run/best.safetensors
 	$(BIN)/artrestore score $(DEMO)/restored $(DEMO)/pictures/test/clear --damaged $(DEMO)/pictures/test/damaged --sheet $(DEMO)/sheet.png
 	@echo

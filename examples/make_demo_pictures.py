@@ -3,12 +3,14 @@
     python examples/make_demo_pictures.py demo/data
     python examples/make_demo_pictures.py demo/data --clear my_pictures/ --variants 2
 
-Without `--clear`, scikit-image's own colour photographs serve: two are held out for the test, the others are for
+Without `--clear`, scikit-image's own colour photographs serve: one is held out for the test, the others are for
 training. The damages are simple on purpose: fading, a stain, blur, scratches, noise, in this order.
 """
 
 import argparse
+import functools
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,18 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 from skimage import data, draw
 
-PHOTOGRAPHS = {"train": ("astronaut", "retina", "rocket", "motorcycle"), "test": ("chelsea", "coffee")}
+PHOTOGRAPHS = {"train": ("chelsea", "coffee", "motorcycle", "rocket"), "test": ("astronaut",)}
 Pixels = npt.NDArray[np.floating[Any]]
+Step = Callable[[Pixels, np.random.Generator], Pixels]
 
 
-def damage(picture: Pixels, rng: np.random.Generator) -> Pixels:
-    """Damage RGB in [0, 1], (H, W, 3), in ways and strengths drawn from `rng`."""
-    steps = [(fade, 0.5), (stain, 0.4), (blur, 0.5), (scratch, 0.6), (noise, 0.8)]
-    chosen = [step for step, probability in steps if rng.random() < probability] or [noise]
+def damage(picture: Pixels, rng: np.random.Generator, sigma: tuple[float, float]) -> Pixels:
+    """Damage RGB in [0, 1], (H, W, 3), in ways and strengths drawn from `rng`; the noise within `sigma`."""
+    grain = functools.partial(noise, sigma=sigma)
+    steps: list[tuple[Step, float]] = [(fade, 0.5), (stain, 0.4), (blur, 0.5), (scratch, 0.6), (grain, 0.8)]
+    chosen = [step for step, probability in steps if rng.random() < probability] or [grain]
     for step in chosen:
-        picture = np.clip(step(picture, rng), 0, 1)
+        picture = np.clip(step(picture, rng), 0, 1).astype(np.float32)
     return picture
 
 
@@ -74,18 +78,18 @@ def scratch(picture: Pixels, rng: np.random.Generator) -> Pixels:
     return picture
 
 
-def noise(picture: Pixels, rng: np.random.Generator) -> Pixels:
-    """Add Gaussian noise, sigma 10 to 40 levels of 255."""
-    return picture + rng.normal(0, rng.uniform(10, 40) / 255, picture.shape)
+def noise(picture: Pixels, rng: np.random.Generator, sigma: tuple[float, float]) -> Pixels:
+    """Add Gaussian noise, its standard deviation drawn from `sigma`, in levels of 255."""
+    return picture + rng.normal(0, rng.uniform(*sigma) / 255, picture.shape)
 
 
-def write_set(name: str, pictures: dict[str, Pixels], out: Path, *, variants: int, seed: int) -> None:
+def write_set(name: str, pictures: dict[str, Pixels], out: Path, arguments: argparse.Namespace) -> None:
     """Write `out/NAME/clear/P.png` and `out/NAME/damaged/P_1.png` ... for every picture P."""
     for stem, picture in pictures.items():
         save(picture, out / name / "clear" / f"{stem}.png")
-        for variant in range(1, variants + 1):
-            rng = np.random.default_rng((seed, variant, zlib.crc32(stem.encode())))
-            save(damage(picture, rng), out / name / "damaged" / f"{stem}_{variant}.png")
+        for variant in range(1, arguments.variants + 1):
+            rng = np.random.default_rng((arguments.seed, variant, zlib.crc32(stem.encode())))
+            save(damage(picture, rng, arguments.noise), out / name / "damaged" / f"{stem}_{variant}.png")
 
 
 def photographs(names: tuple[str, ...]) -> dict[str, Pixels]:
@@ -112,7 +116,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make a small set of damaged pictures.")
     parser.add_argument("out", type=Path, help="folder to write to")
     parser.add_argument("--clear", type=Path, help="folder of your own clear pictures instead")
-    parser.add_argument("--variants", type=int, default=4, help="damaged versions of each picture")
+    parser.add_argument("--variants", type=int, default=6, help="damaged versions of each picture")
+    parser.add_argument(
+        "--noise", type=float, nargs=2, default=(30, 60), metavar="SIGMA", help="range of the noise, levels of 255"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.clear:
@@ -120,7 +127,7 @@ def main() -> None:
     else:
         sets = {name: photographs(names) for name, names in PHOTOGRAPHS.items()}
     for name, pictures in sets.items():
-        write_set(name, pictures, arguments.out, variants=arguments.variants, seed=arguments.seed)
+        write_set(name, pictures, arguments.out, arguments)
         print(f"{len(pictures)} pictures, {arguments.variants} damaged versions of each: {arguments.out / name}")
 
 

@@ -108,9 +108,12 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
     arch = str(settings.get("arch", DEFAULT_ARCHITECTURE))
     defaults = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
     defaults.pop("stage_shares")
-    # Absolute, so that the run can be resumed from any folder.
-    folders = {key: Path(settings[key]).resolve() for key in _FOLDERS & settings.keys()}
-    return make_config(defaults | settings | folders)
+    return make_config(defaults | absolute_folders(settings))
+
+
+def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The same settings with absolute folders of pictures, so that the run can be resumed from any folder."""
+    return {**settings, **{key: Path(settings[key]).resolve() for key in _FOLDERS & settings.keys()}}
 
 
 def make_config(settings: Mapping[str, Any]) -> TrainConfig:

@@ -19,6 +19,7 @@ from artrestore.training.config import (
     BUDGETS,
     CHANGEABLE_ON_RESUME,
     TrainConfig,
+    absolute_folders,
     make_config,
     read_toml,
     write_toml,
@@ -117,7 +118,7 @@ def resumed_config(out: Path, changes: Mapping[str, Any]) -> TrainConfig:
     if not recorded_file.exists():
         raise InputError(f"There is no run to resume in {out}", hint="Name the run folder with --out runs/NAME.")
     recorded = read_toml(recorded_file)
-    typed = {key: value for key, value in changes.items() if value is not None}
+    typed = absolute_folders({key: value for key, value in changes.items() if value is not None})
     if BUDGETS & typed.keys():
         recorded = {key: value for key, value in recorded.items() if key not in BUDGETS}
     before, after = make_config(recorded | _budget(typed)), make_config(recorded | typed)

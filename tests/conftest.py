@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from artrestore.cli.app import app
 from artrestore.io.weights_file import WeightsHeader, write_weights
 from artrestore.models.registry import build
+from artrestore.training.config import TrainConfig, resolve_config
 
 settings.register_profile("untimed", deadline=None)  # a shared machine may stall any example
 settings.load_profile("untimed")
@@ -91,3 +92,16 @@ def run() -> Callable[..., Result]:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return call
+
+
+@pytest.fixture
+def config(picture_set: tuple[Path, Path], tmp_path: Path) -> Callable[..., TrainConfig]:
+    def make(**changes: Any) -> TrainConfig:
+        settings = {
+            "clear": picture_set[0], "distorted": picture_set[1], "out": tmp_path / "run", "model": TINY,
+            "steps": 8, "batch_size": 8, "crops_per_picture": 2, "workers": 0, "device": "cpu",
+            "precision": "fp32",
+        }  # fmt: skip
+        return resolve_config(settings | changes)
+
+    return make

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from artrestore.errors import DeviceError, WeightsError
+from artrestore.errors import DeviceError, OutputError, WeightsError
 from artrestore.io.weights_file import METADATA_KEY, WeightsHeader, read_header, write_weights
 from artrestore.models.loading import load_model, newest_weights
 from artrestore.models.registry import ARCHITECTURES, build
@@ -48,6 +48,18 @@ def test_weight_files_have_the_permissions_of_any_file(tmp_path: Path, tiny_weig
 def refuses(path: Path, message: str) -> None:
     with pytest.raises(WeightsError, match=message):
         load_model(path, device="cpu")
+
+
+def test_a_disk_that_fills_up_is_an_output_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("artrestore.io.weights_file.save_file", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_tiny_weights(tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pickles_are_refused_and_never_run(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ class RestoreOptions:
         target: the folder that mirrors it.
         weights: a weight file; None takes the newest run below `runs/`.
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
-        precision: of the network; `auto` takes bf16 on CUDA and fp32 elsewhere.
+        precision: of the network; `auto` takes bf16 where the device has it.
         tile_size: side of the tiles in pixels; None takes the network's own.
         overlap: least overlap of tiles in pixels; None takes the network's own.
         batch_size: tiles that go through the network together.

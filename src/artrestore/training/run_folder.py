@@ -80,17 +80,13 @@ class RunFolder:
             with atomic_path(self.of_stage(path, stage)) as temporary:
                 shutil.copyfile(path, temporary)
 
-    def read_metrics(self) -> list[dict[str, str]]:
-        """The rows of the table; none if there is no table yet."""
-        return read_csv(self.metrics)
-
     def add_metrics(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Add a row and return all; rows of the same or a later point (a run cut off and resumed) give way."""
 
         def point(r: dict[str, Any]) -> tuple[int, int]:
             return int(r["stage_index"]), int(r["step"])
 
-        rows = [old for old in self.read_metrics() if point(old) < point(row)]
+        rows = [old for old in read_csv(self.metrics) if point(old) < point(row)]
         rows.append({key: "" if value is None else value for key, value in row.items()})
         write_csv(self.metrics, rows)
         return rows

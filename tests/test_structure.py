@@ -13,10 +13,10 @@ SOURCE = Path(artrestore.__file__).parent
 # A room may import from rooms further down, never from its own row's other rooms, never up.
 ROWS = [
     {"cli"},
-    {"restoration", "training", "scoring", "sampling"},
+    {"restoration", "training", "scoring", "sampling", "damaging"},
     {"reporting"},
     {"models"},
-    {"losses", "metrics", "tiling", "pairing"},
+    {"losses", "metrics", "tiling", "pairing", "damage"},
     {"io"},
     {"errors"},
 ]

@@ -10,23 +10,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artrestore.damage.recipes import load_recipe, parse_recipe
 from artrestore.errors import (
     PairingError,
     PictureError,
     UsageError,
 )
 from artrestore.training.config import TrainConfig, read_toml, resolve_config, write_toml
-from artrestore.training.data import (
-    CropDataset,
-    EpochSampler,
-    PicturePair,
-    clear_pairs,
-    endless_batches,
-    load_crops,
-    random_crop,
-    split_pairs,
-)
+from artrestore.training.crops import random_crop, varied_crop
+from artrestore.training.data import CropDataset, EpochSampler, endless_batches, load_crops
+from artrestore.training.pairs import PicturePair, clear_pairs, split_pairs
 from artrestore.training.schedule import Budget, evaluation_interval, learning_rate, stage_budget
+from artrestore.training.synthesis import Synthesis, random_view
 from conftest import save_smooth
 
 # Settings
@@ -53,7 +48,8 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
     [
         {"batch_size": 0}, {"learning_rate": float("nan")}, {"val_fraction": 1.0}, {"beta": -1.0},
         {"steps": 3, "epochs": 3}, {"stages": ("restore", "restore")}, {"stages": ("sleep",)}, {"nonsense": 1},
-        {"distorted": None}, {"precision": "fp8"}, {"arch": "no-vae"}, {"steps": "many"},
+        {"distorted": None, "synthetic": 0.5}, {"synthetic": 1.5}, {"precision": "fp8"}, {"arch": "no-vae"},
+            {"steps": "many"},
     ],
     ids=str,
 )  # fmt: skip
@@ -204,3 +200,91 @@ def test_every_epoch_is_evaluated_if_epochs_are_asked_for(config: Callable[..., 
     assert evaluation_interval(config(steps=None, epochs=3), 7) == 7
     assert evaluation_interval(config(steps=500), 7) == 105
     assert evaluation_interval(config(steps=500), 5000) == 1000
+
+
+# Damage on the fly
+
+
+def synthetic_pairs(picture_set: tuple[Path, Path]) -> tuple[PicturePair, ...]:
+    return split_pairs(picture_set[0], None, val_fraction=0, seed=0, recipe_digest="x").train
+
+
+def test_clear_pictures_alone_are_damaged_on_the_fly(picture_set: tuple[Path, Path]) -> None:
+    pairs = synthetic_pairs(picture_set)
+    assert all(pair.given is None for pair in pairs)
+    synthesis = Synthesis(recipe=load_recipe("severe"))
+    dataset = CropDataset(pairs, size=32, crops=4, fit="crop", seed=(0,), synthesis=synthesis)
+    (first, clear), (again, _), (later, _) = (dataset[key] for key in ((0, 1), (0, 1), (1, 1)))
+    assert first.shape == clear.shape == (4, 3, 32, 32)
+    assert first.dtype == clear.dtype == torch.uint8
+    assert torch.equal(first, again)
+    assert not torch.equal(first, later)
+    assert (first.float() - clear.float()).abs().flatten(1).mean(1).min() > 2
+
+
+def test_workers_do_not_change_the_damage(picture_set: tuple[Path, Path]) -> None:
+    pairs, synthesis = synthetic_pairs(picture_set), Synthesis(recipe=load_recipe("everything"))
+    dataset = CropDataset(pairs, size=24, crops=2, fit="crop", seed=(0,), synthesis=synthesis)
+    sampler = EpochSampler(len(pairs), 3, seed=(0,), start_step=0)
+    streams = [endless_batches(dataset, sampler, workers=workers, pin_memory=False) for workers in (0, 2)]
+    for _ in range(4):
+        here, there = (next(stream) for stream in streams)
+        assert torch.equal(here[0], there[0])
+
+
+def test_real_and_synthetic_crops_are_mixed_as_asked(picture_set: tuple[Path, Path]) -> None:
+    clear, damaged = picture_set
+    pairs = split_pairs(clear, damaged, val_fraction=0, seed=0, recipe_digest="x").train
+    recipe = parse_recipe('[[steps]]\nkind = "blur"\nprobability = 0\n', name="b")
+    counts = {}
+    for share in (0.0, 0.5, 1.0):
+        synthesis = Synthesis(recipe=recipe, share=share)
+        dataset = CropDataset(pairs, size=32, crops=20, fit="crop", seed=(0,), synthesis=synthesis)
+        given, reference = dataset[0, 0]
+        # The real versions are noisy; this recipe changes nothing.
+        real = (given != reference).flatten(1).any(1)
+        counts[share] = int(real.sum())
+    assert counts[0.0] == 20
+    assert 3 < counts[0.5] < 17
+    assert counts[1.0] == 0
+
+
+def test_clear_pictures_without_a_version_are_used_when_damage_is_mixed_in(picture_set: tuple[Path, Path]) -> None:
+    clear, damaged = picture_set
+    save_smooth(clear / "alone.png")
+    split = split_pairs(clear, damaged, val_fraction=0, seed=0, recipe_digest="x")
+    assert split.unpaired_clear == 0
+    assert [pair.clear.name for pair in split.train if pair.given is None] == ["alone.png"]
+
+
+def test_held_out_crops_are_damaged_the_same_each_time(picture_set: tuple[Path, Path]) -> None:
+    synthesis = Synthesis(recipe=load_recipe("everything"))
+    first, again = (
+        load_crops(synthetic_pairs(picture_set), size=32, fit="crop", synthesis=synthesis) for _ in (0, 1)
+    )
+    assert torch.equal(first[0], again[0])
+    assert len(first[0]) == 64  # several damaged crops of each of the few pictures
+
+
+@given(st.integers(8, 90), st.integers(8, 90), st.integers(0, 1000))
+def test_varied_crops_have_their_size_whatever_the_picture(height: int, width: int, seed: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    assert varied_crop(pixels, 16, np.random.default_rng(seed)).shape == (3, 16, 16)
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 1000))
+def test_a_crop_lies_inside_the_picture_it_stands_in(height: int, width: int, seed: int) -> None:
+    view = random_view(height, width, np.random.default_rng(seed))
+    assert 0 <= view.top <= view.full_height - height
+    assert 0 <= view.left <= view.full_width - width
+
+
+def test_without_distorted_pictures_the_default_recipe_damages(picture_set: tuple[Path, Path]) -> None:
+    given = {"clear": picture_set[0], "steps": 1}
+    alone = resolve_config(given)
+    assert (alone.recipe, alone.synthetic) == ("everything", 1.0)
+    assert resolve_config(given | {"stages": ("clear",)}).recipe is None
+    paired = resolve_config(given | {"distorted": picture_set[1]})
+    assert (paired.recipe, paired.synthetic) == (None, None)
+    assert resolve_config(given | {"distorted": picture_set[1], "recipe": "scan"}).synthetic == 0.5
+    assert resolve_config(given | {"distorted": picture_set[1], "synthetic": 0.2}).recipe == "everything"

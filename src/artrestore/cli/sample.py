@@ -29,7 +29,7 @@ def sample(
     from artrestore.errors import OutputError, UsageError
     from artrestore.models.devices import describe
     from artrestore.models.loading import load_model
-    from artrestore.reporting.sheets import save_grid
+    from artrestore.reporting.grids import save_grid
     from artrestore.sampling import draw_samples
 
     if out.suffix.lower() != ".png":

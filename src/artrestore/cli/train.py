@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from artrestore.cli.options import PrecisionChoice, Verbose
+from artrestore.damage import DEFAULT_RECIPE, RECIPES
 from artrestore.errors import UsageError
 from artrestore.models.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE
 
@@ -27,7 +28,24 @@ def train(
     distorted: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DISTORTED", help="Folder of distorted ones, named after them.", show_default=False
+            metavar="[DISTORTED]", help="Folder of distorted ones, named after them.", show_default=False
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Damage CLEAR on the fly: {', '.join(RECIPES)}, or a TOML file. "
+            f"Default without DISTORTED: {DEFAULT_RECIPE}.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    synthetic: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="With DISTORTED: part of the crops damaged on the fly. Default: 0.5 with --recipe.",
+            rich_help_panel=_DATA,
         ),
     ] = None,
     arch: Annotated[
@@ -100,12 +118,13 @@ def train(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Train a restoration VAE on clear pictures and distorted versions of them.
+    """Train a restoration VAE on clear pictures and distorted versions of them, or damaged on the fly.
 
     `ship (12).jpg` owns `ship (12).png`, `ship (12)_noise.png`, `ship (12) blur.png`, in the same sub-folder.
     """
     given = {
-        "clear": clear, "distorted": distorted, "arch": arch, "epochs": epochs, "steps": steps,
+        "clear": clear, "distorted": distorted, "recipe": recipe, "synthetic": synthetic, "arch": arch,
+        "epochs": epochs, "steps": steps,
         "minutes": minutes, "stages": _stage_names(stages), "batch_size": batch_size,
         "learning_rate": learning_rate, "optimizer": optimizer, "schedule": schedule, "beta": beta,
         "clip_grad_norm": clip_grad_norm, "val_fraction": val_fraction, "fit": fit,
@@ -150,11 +169,15 @@ def _announce(run: "Run", *, resume: bool) -> None:
     beginning, precision = "Resuming" if resume else "Training", "bf16" if run.bf16 else "fp32"
     size = f"{run.model.parameter_count / 1e6:.1f} M parameters"
     note(f"{beginning} {config.arch} ({size}) on {describe(run.device)}, {precision}, in {config.out}")
+    items = "pairs" if config.distorted else "pictures"
     note(
-        f"{len(split.train)} pairs to learn from and {len(split.val)} held out, "
+        f"{len(split.train)} {items} to learn from and {len(split.val)} held out, "
         f"from {len({pair.clear for pair in split.train + split.val})} clear pictures; "
         f"stages: {', '.join(config.stages)}"
     )
+    if config.recipe:
+        share = "all crops" if config.distorted is None else f"{100 * (config.synthetic or 0):.0f} % of the crops"
+        note(f"Damaging {share} on the fly, by the recipe {config.recipe}")
     if split.unpaired_clear:
         warn(f"{split.unpaired_clear} clear pictures have no distorted version and are not used")
     if not split.val:

@@ -1,12 +1,13 @@
 """Where artrestore keeps things, and where it finds pictures."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import platformdirs
 
-from artrestore.errors import InputError
+from artrestore.errors import InputError, OutputError
 
 # What Pillow both reads and writes without loss of kind. Other files are left alone and counted.
 PICTURE_SUFFIXES = frozenset(
@@ -66,6 +67,41 @@ def require_pictures(root: Path, *, exclude: Path | None = None) -> Listing:
         known = " ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
         raise InputError(f"No pictures in {root}", hint=f"Picture files end in one of: {known}")
     return listing
+
+
+def require_apart(source: Path, target: Path) -> None:
+    """Refuse an output folder that is, or holds, the input folder.
+
+    Raises:
+        OutputError: it is, or it is a file.
+    """
+    originals = (source.parent if source.is_file() else source).resolve()
+    outputs = target.resolve()
+    if outputs == originals or (source.is_dir() and originals.is_relative_to(outputs)):
+        raise OutputError(
+            f"The output folder {target} is or holds the input folder {source}; originals are never written over",
+            hint="Name another output folder.",
+        )
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"The output {target} is a file, not a folder")
+
+
+def require_harmless(outputs: Sequence[Path], originals: Listing, target: Path) -> None:
+    """Refuse outputs that symbolic links would lead onto originals.
+
+    Raises:
+        OutputError: one would.
+    """
+    files = {(originals.root / name).resolve() for name in originals.pictures}
+    root, target = originals.root.resolve(), target.resolve()
+    for output in outputs:
+        folder = output.parent.resolve()
+        strays = folder.is_relative_to(root) and not folder.is_relative_to(target)
+        if strays or folder / output.name in files:
+            raise OutputError(
+                f"A link leads the output {output} onto an original; originals are never written over",
+                hint="Name another output folder.",
+            )
 
 
 def _refuse(error: OSError) -> None:

@@ -1,4 +1,4 @@
-"""Grids and labelled contact sheets."""
+"""Labelled contact sheets."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
-from torchvision.utils import make_grid
 
 from artrestore.io.atomic import atomic_path
 from artrestore.io.pictures import Array
@@ -15,13 +13,6 @@ from artrestore.io.pictures import Array
 _MARGIN = 8
 _TEXT = 14
 _PAPER, _INK = (250, 250, 248), (40, 40, 40)
-
-
-def save_grid(path: Path, pictures: Tensor, *, columns: int) -> None:
-    """Write pictures (N, 3, H, W) in [0, 1] as one PNG, row by row."""
-    grid = make_grid(pictures.detach().float().cpu(), nrow=columns, padding=2, pad_value=1.0)
-    with atomic_path(path) as temporary:
-        to_image(grid.numpy()).save(temporary)
 
 
 def to_image(picture: Array) -> Image.Image:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from artrestore.errors import OutputError
-from artrestore.io.locations import Listing, require_pictures
+from artrestore.io.locations import Listing, require_apart, require_harmless, require_pictures
 from artrestore.pairing import pair_by_name
 
 
@@ -45,7 +45,7 @@ def plan_restoration(source: Path, target: Path, *, overwrite: bool = False, cle
         OutputError: the output would fall on the originals, or two inputs on one output.
         PairingError: `clear` is given and some pictures have no clear one.
     """
-    _require_apart(source, target)
+    require_apart(source, target)
     listing = require_pictures(source, exclude=target)
     _require_distinct(listing.pictures)
     clear_of = _clear_pictures(listing, clear) if clear else {}
@@ -59,34 +59,8 @@ def plan_restoration(source: Path, target: Path, *, overwrite: bool = False, cle
         )
         for name in listing.pictures
     )
-    _require_harmless(jobs, listing.root, target)
+    require_harmless([job.target for job in jobs], listing, target)
     return Plan(jobs=jobs, other_files=listing.others)
-
-
-def _require_apart(source: Path, target: Path) -> None:
-    originals = (source.parent if source.is_file() else source).resolve()
-    restored = target.resolve()
-    if restored == originals or (source.is_dir() and originals.is_relative_to(restored)):
-        raise OutputError(
-            f"The output folder {target} is or holds the input folder {source}; originals are never written over",
-            hint="Name another output folder, for example: restored/",
-        )
-    if target.exists() and not target.is_dir():
-        raise OutputError(f"The output {target} is a file, not a folder")
-
-
-def _require_harmless(jobs: Sequence[Job], root: Path, target: Path) -> None:
-    """Refuse outputs that symbolic links would lead onto originals."""
-    originals = {job.source.resolve() for job in jobs}
-    root, target = root.resolve(), target.resolve()
-    for job in jobs:
-        folder = job.target.parent.resolve()
-        strays = folder.is_relative_to(root) and not folder.is_relative_to(target)
-        if strays or folder / job.target.name in originals:
-            raise OutputError(
-                f"A link leads the output {job.target} onto an original; originals are never written over",
-                hint="Name another output folder.",
-            )
 
 
 def _require_distinct(names: Sequence[PurePosixPath]) -> None:

@@ -11,6 +11,7 @@ import tomli_w
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
+from artrestore.damage import DEFAULT_RECIPE, is_recipe_file
 from artrestore.errors import InputError, UsageError
 from artrestore.io.atomic import write_text
 from artrestore.models.base import StageName, TrainingDefaults
@@ -35,7 +36,7 @@ class TrainConfig:
 
     Attributes:
         clear: folder of clear pictures.
-        distorted: folder of distorted ones, paired by name; not needed for the stage `clear` alone.
+        distorted: folder of distorted ones, paired by name; not needed with a recipe.
         out: the run folder.
         arch: an id of the registry; `model` overrides fields of its config.
         stages: which stages run, in this order.
@@ -46,6 +47,8 @@ class TrainConfig:
         beta: weight of the KL divergence.
         clip_grad_norm: gradients are scaled down to this norm; 0 does not clip.
         val_fraction: part of the clear pictures held out, with all their distorted versions.
+        recipe: what clear pictures are damaged by on the fly; a bundled name or a file.
+        synthetic: part of the crops with a distorted version that are damaged on the fly instead.
         fit: `crop` takes random crops at full resolution, `resize` whole pictures at the network's size.
         seed: of the split, the initial weights, the crops and the latent noise.
         device, precision, workers: where and how it runs; `workers` None leaves a core for the network.
@@ -68,6 +71,8 @@ class TrainConfig:
     beta: Weight
     clip_grad_norm: Weight
     val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    recipe: str | None = None
+    synthetic: Annotated[float, Field(ge=0, le=1)] | None = None
     fit: Literal["crop", "resize"] = "crop"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: str = "auto"
@@ -81,8 +86,10 @@ class TrainConfig:
             raise ValueError("set exactly one of epochs, steps and minutes")
         if len(set(self.stages)) != len(self.stages):
             raise ValueError("a stage can run only once")
-        if "restore" in self.stages and self.distorted is None:
-            raise ValueError("the stage `restore` needs a folder of distorted pictures")
+        if "restore" in self.stages and self.distorted is None and self.recipe is None:
+            raise ValueError("the stage `restore` needs a folder of distorted pictures or a recipe")
+        if self.distorted is None and self.synthetic not in (None, 1):
+            raise ValueError("without a folder of distorted pictures, all are synthetic")
 
     def as_toml_dict(self) -> dict[str, Any]:
         """The fields that are set, as values that TOML can hold."""
@@ -108,12 +115,25 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
     arch = str(settings.get("arch", DEFAULT_ARCHITECTURE))
     defaults = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
     defaults.pop("stage_shares")
-    return make_config(defaults | absolute_folders(settings))
+    return make_config(_with_recipe(defaults | absolute_folders(settings)))
+
+
+def _with_recipe(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without distorted pictures, the default recipe; with both, half of the crops are damaged on the fly."""
+    mixed = settings.get("distorted") is not None
+    wanted = "restore" in settings["stages"] if not mixed else settings.get("synthetic") is not None
+    recipe = settings.get("recipe") or (DEFAULT_RECIPE if wanted else None)
+    if recipe is None:
+        return settings
+    return {"synthetic": 0.5 if mixed else 1.0} | settings | {"recipe": recipe}
 
 
 def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings with absolute folders of pictures, so that the run can be resumed from any folder."""
-    return {**settings, **{key: Path(settings[key]).resolve() for key in _FOLDERS & settings.keys()}}
+    """The same settings with absolute paths, so that the run can be resumed from any folder."""
+    paths: dict[str, Any] = {key: Path(settings[key]).resolve() for key in _FOLDERS & settings.keys()}
+    if is_recipe_file(str(settings.get("recipe") or "")):
+        paths["recipe"] = str(Path(settings["recipe"]).resolve())
+    return {**settings, **paths}
 
 
 def make_config(settings: Mapping[str, Any]) -> TrainConfig:

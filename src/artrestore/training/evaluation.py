@@ -9,9 +9,11 @@ from torch import Tensor
 
 from artrestore.metrics import peak_signal_noise_ratio, structural_similarity
 from artrestore.models.base import RestorationModel
-from artrestore.reporting.sheets import save_grid
-from artrestore.training.data import Fit, PicturePair, load_crops
+from artrestore.reporting.grids import save_grid
+from artrestore.training.data import Fit, load_crops
+from artrestore.training.pairs import PicturePair
 from artrestore.training.run_folder import RunFolder
+from artrestore.training.synthesis import Synthesis
 
 _BATCH = 16
 _DRAWN = 8
@@ -37,7 +39,8 @@ class Evaluator:
         held_out: pairs to measure; if there are none, nothing is measured.
         drawn_instead: pairs to draw if none are held out.
         size: side of the crops in pixels.
-        fit: middle crops, or whole pictures resized.
+        fit: crops, or whole pictures resized.
+        synthesis: how pictures without a distorted version are damaged.
     """
 
     def __init__(
@@ -48,10 +51,13 @@ class Evaluator:
         drawn_instead: Sequence[PicturePair],
         size: int,
         fit: Fit,
+        synthesis: Synthesis | None = None,
     ) -> None:
         self.model = model
         self.measures = bool(held_out)
-        self.given, self.clear = load_crops(held_out or drawn_instead[:_DRAWN], size=size, fit=fit)
+        self.given, self.clear = load_crops(
+            held_out or drawn_instead[:_DRAWN], size=size, fit=fit, synthesis=synthesis
+        )
         self.before = _mean_quality(self.clear, self.given) if self.measures else (0.0, 0.0)
 
     def evaluate(self) -> Evaluation | None:

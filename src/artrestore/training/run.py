@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from artrestore.damage.recipes import load_recipe
 from artrestore.errors import InputError, UsageError
 from artrestore.io.atomic import require_writable
 from artrestore.models.base import RestorationModel, StageName
@@ -24,9 +25,10 @@ from artrestore.training.config import (
     read_toml,
     write_toml,
 )
-from artrestore.training.data import PicturePair, Split, clear_pairs, require_same_sizes, split_pairs
+from artrestore.training.pairs import PicturePair, Split, clear_pairs, require_same_sizes, split_pairs
 from artrestore.training.run_folder import RunFolder
 from artrestore.training.state import TrainingState, read_state
+from artrestore.training.synthesis import Synthesis
 
 _BYTES_PER_PARAMETER = 4
 
@@ -37,6 +39,7 @@ class Run:
 
     Attributes:
         bf16: convolutions run in bf16.
+        synthesis: how pictures are damaged on the fly in the stage `restore`; None: they are not.
         resumed: the model's tensors are still to be read from the state.
         saved_at: when the state was last written, by `time.perf_counter`.
     """
@@ -48,6 +51,7 @@ class Run:
     device: torch.device
     bf16: bool
     state: TrainingState
+    synthesis: Synthesis | None
     resumed: bool
     saved_at: float = field(default_factory=time.perf_counter)
 
@@ -84,9 +88,11 @@ def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
     else:
         state = TrainingState()
         folder.require_new()
+    synthesis = _synthesis(config)
     split = split_pairs(
-        config.clear, config.distorted, val_fraction=config.val_fraction, seed=config.seed, exclude=config.out
-    )
+        config.clear, config.distorted, val_fraction=config.val_fraction, seed=config.seed, exclude=config.out,
+        recipe_digest=synthesis.recipe.digest if synthesis else "",
+    )  # fmt: skip
     _require_same_data(state, split)
     if config.fit == "crop":
         require_same_sizes(split.train + split.val)
@@ -99,8 +105,16 @@ def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
     model = model.to(device).to(memory_format=torch.channels_last)
     return Run(
         config=config, folder=folder, split=split, model=model, device=device, bf16=bf16, state=state,
-        resumed=resume,
+        synthesis=synthesis, resumed=resume,
     )  # fmt: skip
+
+
+def _synthesis(config: TrainConfig) -> Synthesis | None:
+    if config.recipe is None:
+        return None
+    return Synthesis(
+        recipe=load_recipe(config.recipe), share=1.0 if config.synthetic is None else config.synthetic
+    )
 
 
 def resumed_config(out: Path, changes: Mapping[str, Any]) -> TrainConfig:
@@ -144,7 +158,8 @@ def _require_same_data(state: TrainingState, split: Split) -> None:
     """Remember the data of a new run; refuse other data for a resumed one."""
     if state.data_digest and state.data_digest != split.digest:
         raise InputError(
-            "The folders do not hold the same pictures as when this run began, so it cannot be resumed",
+            "The folders do not hold the same pictures, or the recipe is not the same, as when this run began; "
+            "it cannot be resumed",
             hint="Put them back, or start a new run: --from RUN/last.safetensors --out ANOTHER",
         )
     state.data_digest = split.digest

@@ -54,9 +54,12 @@ def set_up_stage(run: Run) -> Stage:
     # Each stage draws an order and crops of its own.
     seed = (config.seed, state.stage_index)
     crops = 1 if config.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
-    dataset = CropDataset(train_pairs, size=run.size, crops=crops, fit=config.fit, seed=seed)
+    synthesis = run.synthesis if name == "restore" else None
+    dataset = CropDataset(train_pairs, size=run.size, crops=crops, fit=config.fit, seed=seed, synthesis=synthesis)
     sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
-    evaluator = Evaluator(run.model, val_pairs, drawn_instead=train_pairs, size=run.size, fit=config.fit)
+    evaluator = Evaluator(
+        run.model, val_pairs, drawn_instead=train_pairs, size=run.size, fit=config.fit, synthesis=synthesis
+    )
     optimizer = make_optimizer(config.optimizer, run.model, config.learning_rate)
     if run.resumed:
         load_state(run.folder.state, run.model, optimizer)

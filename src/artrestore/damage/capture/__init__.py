@@ -1,0 +1,1 @@
+"""Damage by the camera, the scanner, the printer and the file."""

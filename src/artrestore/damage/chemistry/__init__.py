@@ -1,0 +1,1 @@
+"""Damage by light, air, water and what lives on paper."""

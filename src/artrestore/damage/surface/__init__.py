@@ -1,0 +1,1 @@
+"""Damage to the surface: cracks, losses, scratches, tears, dust."""

@@ -1,0 +1,1 @@
+"""Damaging folders of clear pictures, so that a network can be trained or measured on pairs."""

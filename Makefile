@@ -4,6 +4,8 @@ BIN := .venv/bin
 DEMO := demo
 # Minutes that the demo trains for.
 MINUTES ?= 2
+# What the photographs suffer.
+RECIPE := examples/faded-snapshots.toml
 
 .PHONY: help demo test test-slow check format clean
 .DELETE_ON_ERROR:
@@ -22,12 +24,13 @@ help:
 
 demo: .venv/installed
 	rm -rf $(DEMO)
-	$(BIN)/python examples/make_demo_pictures.py $(DEMO)/pictures
-	$(BIN)/artrestore train $(DEMO)/pictures/train/clear $(DEMO)/pictures/train/damaged --minutes $(MINUTES) --batch-size 16 --out $(DEMO)/run
-	$(BIN)/artrestore restore $(DEMO)/pictures/test/damaged $(DEMO)/restored --weights $(DEMO)/run/best.safetensors
-	$(BIN)/artrestore score $(DEMO)/restored $(DEMO)/pictures/test/clear --damaged $(DEMO)/pictures/test/damaged --sheet $(DEMO)/sheet.png
+	$(BIN)/python examples/write_photographs.py $(DEMO)/clear
+	$(BIN)/artrestore damage $(DEMO)/clear/test $(DEMO)/damaged --recipe $(RECIPE) --variants 6
+	$(BIN)/artrestore train $(DEMO)/clear/train --recipe $(RECIPE) --minutes $(MINUTES) --batch-size 16 --out $(DEMO)/run
+	$(BIN)/artrestore restore $(DEMO)/damaged $(DEMO)/restored --weights $(DEMO)/run/best.safetensors
+	$(BIN)/artrestore score $(DEMO)/restored $(DEMO)/clear/test --damaged $(DEMO)/damaged --sheet $(DEMO)/sheet.png
 	@echo
-	@echo "Damaged pictures:  $(DEMO)/pictures/test/damaged"
+	@echo "Damaged pictures:  $(DEMO)/damaged"
 	@echo "Restored pictures: $(DEMO)/restored"
 	@echo "Side by side:      $(DEMO)/sheet.png"
 

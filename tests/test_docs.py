@@ -1,11 +1,15 @@
 """The documentation says what the program does."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
 from artrestore.cli.app import app
+from artrestore.damage import RECIPES
+from artrestore.damage.kinds import KINDS
+from artrestore.damage.recipes import parse_recipe
 from artrestore.metrics import METRIC_NAMES
 from artrestore.models.registry import ARCHITECTURES
 
@@ -55,3 +59,25 @@ def test_metrics_and_architectures_are_documented() -> None:
     assert all(name.split(".")[0].lower()[:4] in metrics.lower() for name in METRIC_NAMES.values())
     readme = (ROOT / "README.md").read_text()
     assert all(f"`{name}`" in readme for name in ARCHITECTURES)
+
+
+def test_the_damage_gallery_is_what_the_program_would_write() -> None:
+    written = (ROOT / "docs/reference/damage-gallery.md").read_text(encoding="utf-8")
+    page = runpy.run_path(str(ROOT / "docs/make_gallery.py"))["page"]
+    assert written == page(), "run: python docs/make_gallery.py"
+
+
+def test_the_gallery_shows_every_kind() -> None:
+    shown = {path.stem for path in (ROOT / "docs/images/damage").iterdir()}
+    assert shown == set(KINDS)
+
+
+def test_recipes_are_documented_and_the_examples_are_sound() -> None:
+    page = (ROOT / "docs/reference/recipes.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in page for name in RECIPES)
+    examples = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    assert len(examples) == 2
+    for text in examples:
+        parse_recipe(text, name="example")
+    for path in (ROOT / "examples").glob("*.toml"):
+        parse_recipe(path.read_text(encoding="utf-8"), name=path.name)

@@ -17,6 +17,7 @@ cv2.setNumThreads(1)
 
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+_HALF_A_LEVEL = 1 / 510
 Group = Literal["surface", "chemistry", "capture"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -87,6 +88,20 @@ class Damaged:
         return cls(
             picture=picture, touched=np.ones(picture.shape[1:], bool), lost=np.zeros(picture.shape[1:], bool)
         )
+
+    @classmethod
+    def nowhere(cls, picture: Array) -> Self:
+        """No damage at all."""
+        none = np.zeros(picture.shape[1:], bool)
+        return cls(picture=picture, touched=none, lost=none.copy())
+
+    @classmethod
+    def between(cls, before: Array, after: Array, lost: Mask | None = None) -> Self:
+        """Damage that touches what it lost and what it changed by over half a level; the rest stays as it was."""
+        touched = np.abs(after - before).max(axis=0) > _HALF_A_LEVEL
+        lost = np.zeros_like(touched) if lost is None else lost
+        touched |= lost
+        return cls(picture=np.where(touched, after, before), touched=touched, lost=lost)
 
 
 class Damage(ABC):

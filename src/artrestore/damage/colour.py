@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from artrestore.damage.base import Array, Mask
+from artrestore.damage.base import Array
 
 Colour = Sequence[float]
 # Rec. 709 luminance of linear RGB.
@@ -69,11 +69,6 @@ def tint(rng: np.random.Generator, colour: Colour, spread: float) -> tuple[float
     varied = np.asarray(colour) + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
     red, green, blue = np.clip(varied, 0, 1).tolist()
     return red, green, blue
-
-
-def changed(before: Array, after: Array) -> Mask:
-    """Where (H, W) any channel of a picture changed by more than half an 8-bit level."""
-    return np.asarray((np.abs(after - before) > 1 / 510).any(0), np.bool_)
 
 
 def to_density(picture: Array) -> Array:

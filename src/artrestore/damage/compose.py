@@ -57,8 +57,7 @@ def damage(
     """
     cls = kind(name)
     if strength <= 0:
-        none = np.zeros(picture.shape[1:], bool)
-        return Damaged(picture=picture, touched=none, lost=none.copy())
+        return Damaged.nowhere(picture)
     return cls.draw(strength, rng).apply(picture, rng, view or View.whole(*picture.shape[1:]))
 
 

@@ -8,6 +8,7 @@ Source: Ashikhmin, Premože and Shirley, "A microfacet-based BRDF generator", SI
 et al., "The AIC Guide to Digital Photography and Conservation Documentation" (2nd ed., 2011).
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -82,8 +83,7 @@ class Glare(Damage):
         light = own + (_COOL + np.float32(self.warm) * (_WARM - _COOL)) * np.asarray(added, np.float32)
         saturated = (light.min(0) >= 1) & (own.min(0) < 0.98)
         lost = saturated & (blur(saturated.astype(np.float32), 1.5) > 0.5)
-        seen = Damaged.everywhere(to_srgb(light))
-        return Damaged(picture=seen.picture, touched=seen.touched, lost=lost)
+        return replace(Damaged.everywhere(to_srgb(light)), lost=lost)
 
     def _reflection(self, rng: np.random.Generator, view: View) -> Array:
         """One reflection in a smooth surface (H, W), 1 in its middle, with long tails."""

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import absorb, changed
+from artrestore.damage.colour import absorb
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import step_at
 from artrestore.damage.patterns import blob
@@ -49,6 +49,7 @@ class Foxing(Damage):
     @classmethod
     def draw(cls, strength: float, rng: np.random.Generator) -> Self:
         """Draw parameters for a strength in (0, 1]."""
+        strength **= 0.55  # what is small and sparse shows only when there is more of it
         return cls(
             spots=round(15 + 1000 * strength**0.8 * rng.uniform(0.3, 1)),
             radius=4 + 22 * strength * rng.uniform(0.4, 1),
@@ -62,10 +63,7 @@ class Foxing(Damage):
         fibres = texture(view.shape, rng, max(2.0, 4 * view.unit), octaves=4, gain=0.7)
         density = self._density(rng, view, fibres) * np.clip(1 + 0.2 * fibres, 0.2, 2)
         damaged = absorb(picture, _RUST * density)
-        touched = changed(picture, damaged)
-        return Damaged(
-            picture=np.where(touched, damaged, picture), touched=touched, lost=np.zeros(view.shape, bool)
-        )
+        return Damaged.between(picture, damaged)
 
     def _density(self, rng: np.random.Generator, view: View, fibres: Array) -> Array:
         """Optical density (H, W) of all spots in blue."""

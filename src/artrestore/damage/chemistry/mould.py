@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import changed, cover, tint
+from artrestore.damage.colour import cover, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import blur, step_at
 from artrestore.damage.patterns import blob
@@ -84,10 +84,7 @@ class Mould(Damage):
         colour = np.asarray(tint(rng, _COLOURS[self.hue], 0.03))[:, None, None] * (1 + 0.12 * grain)
         hazed = cover(picture, tint(rng, _BLOOM, 0.04), self._haze(rng, view, alpha)) if self.bloom else picture
         damaged = cover(hazed, np.clip(colour, 0, 1), alpha)
-        touched = changed(picture, damaged)
-        return Damaged(
-            picture=np.where(touched, damaged, picture), touched=touched, lost=np.zeros(view.shape, bool)
-        )
+        return Damaged.between(picture, damaged)
 
     def _colony(
         self,

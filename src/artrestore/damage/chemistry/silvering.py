@@ -60,9 +60,7 @@ class Silvering(Damage):
         silver = np.clip(to_density(picture).mean(0) / 2, 0, 1) ** 1.4
         warm = np.clip(self.bronze * (1 + smooth(view, rng, 4)), 0, 1)
         mirror = amount * silver * (_STEEL + warm * (_BRONZE - _STEEL))
-        touched = mirror.max(0) > 1e-4
-        lit = to_srgb(to_linear(picture) + mirror)
-        return Damaged(picture=np.where(touched, lit, picture), touched=touched, lost=np.zeros(view.shape, bool))
+        return Damaged.between(picture, to_srgb(to_linear(picture) + mirror))
 
     def _reach(self, rng: np.random.Generator, view: View) -> Array:
         """How much mirror there is (H, W): 1 at an edge on average, more in the corners."""

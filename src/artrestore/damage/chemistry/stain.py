@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import changed, light_up
+from artrestore.damage.colour import light_up
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import step_at
 from artrestore.damage.patterns import blob
@@ -53,6 +53,7 @@ class Stain(Damage):
     @classmethod
     def draw(cls, strength: float, rng: np.random.Generator) -> Self:
         """Draw parameters for a strength in (0, 1]."""
+        strength **= 0.6  # what is small and sparse shows only when there is more of it
         liquid = rng.choice(["water", "grease", "splash"], p=[0.6, 0.15, 0.25]).item()
         most, large = {"water": (4, 420), "grease": (9, 90), "splash": (5, 80)}[liquid]
         return cls(
@@ -76,10 +77,7 @@ class Stain(Damage):
         # Washed parts have a negative density: paler than before.
         gain = np.float32(10) ** -(hue.astype(np.float32)[:, None, None] * density)
         damaged = light_up(picture, gain)
-        touched = changed(picture, damaged)
-        return Damaged(
-            picture=np.where(touched, damaged, picture), touched=touched, lost=np.zeros(view.shape, bool)
-        )
+        return Damaged.between(picture, damaged)
 
     def _tides(self, rng: np.random.Generator, view: View) -> Array:
         """Density (H, W) of water stains; most come in from an edge."""

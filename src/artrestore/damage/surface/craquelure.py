@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, Mask, View, parameters
-from artrestore.damage.colour import changed, cover, light_up, tint
+from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import relief, step_at
 from artrestore.damage.patterns import cells
@@ -102,9 +102,8 @@ class Craquelure(Damage):
         )
         colour = np.broadcast_to(dirt + (ground - dirt) * bright, picture.shape)
         damaged = cover(damaged, colour, alpha)
-        touched = changed(picture, damaged)
-        lost = (2 * half >= _LOST_WIDTH) & (alpha > _LOST_COVER) & touched
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        lost = (2 * half >= _LOST_WIDTH) & (alpha > _LOST_COVER)
+        return Damaged.between(picture, damaged, lost)
 
     def _cracks(self, rng: np.random.Generator, view: View, scale: float) -> tuple[Array, Array, Array]:
         """Half the width of the nearest crack, the part of each pixel that is cracked, and the islands' height."""

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import changed, cover, light_up, tint
+from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import broad_blur, relief, step_at
 from artrestore.damage.strokes import Points, Stroke, paint, tapered, uneven, wander
@@ -49,6 +49,7 @@ class Crease(Damage):
     @classmethod
     def draw(cls, strength: float, rng: np.random.Generator) -> Self:
         """Draw parameters for a strength in (0, 1]."""
+        strength **= 0.6  # what is small and sparse shows only when there is more of it
         return cls(
             fans=1 + round(11 * strength * rng.uniform(0.4, 1)),
             in_fan=1 + round(5 * strength**0.5 * rng.random()),
@@ -70,10 +71,7 @@ class Crease(Damage):
             patches = texture(view.shape, rng, max(6.0, 30 * view.unit), octaves=3)
             flaked = step_at(0.6 * grain + 0.8 * patches, 1.2 - 2.4 * self.broken, 0.5)
             damaged = cover(damaged, tint(rng, _CORE, 0.04), 0.9 * flaked * ridge)
-        touched = changed(picture, damaged)
-        return Damaged(
-            picture=np.where(touched, damaged, picture), touched=touched, lost=np.zeros(view.shape, bool)
-        )
+        return Damaged.between(picture, damaged)
 
     def _shade(self, rng: np.random.Generator, view: View, ridge: Array) -> Array:
         """Light and shade, about 1 on the flanks: of the sharp ridge and of the bent sheet around it."""

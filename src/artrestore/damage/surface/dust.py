@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import changed, cover, light_up, tint
+from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, shifted, step_at
 from artrestore.damage.patterns import blob
@@ -55,6 +55,7 @@ class Dust(Damage):
     @classmethod
     def draw(cls, strength: float, rng: np.random.Generator) -> Self:
         """Draw parameters for a strength in (0, 1]."""
+        strength **= 0.75  # what is small and sparse shows only when there is more of it
         return cls(
             specks=round(25 + 8000 * strength**1.2 * rng.uniform(0.4, 1)),
             size=1.2 + 7 * strength * rng.uniform(0.5, 1),
@@ -91,8 +92,7 @@ class Dust(Damage):
         covered = np.maximum(alpha[True], alpha[False])
         damaged = cover(shaded, np.clip(colour, 0, 1), covered)
         lost = covered > 0.9
-        touched = lost | changed(picture, damaged)
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        return Damaged.between(picture, damaged, lost)
 
     def _clumps(self, rng: np.random.Generator, points: Array, traits: Array, grain: Array) -> Array:
         """Coverage (H, W) by the specks large enough to have a shape, of these radii and opacities."""

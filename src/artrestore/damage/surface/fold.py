@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import absorb, changed, cover, light_up, tint
+from artrestore.damage.colour import absorb, cover, light_up, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import step_at
 from artrestore.damage.strokes import uneven
@@ -90,9 +90,8 @@ class Fold(Damage):
         dirt = np.float32(self.dirt) * np.clip(valley * (1 + 0.4 * rough), 0, 2)
         damaged = absorb(damaged, np.asarray(_DIRT * dirt, np.float32))
         damaged = cover(damaged, tint(rng, _CORE, 0.04), gone * np.clip(0.35 + self.wear, 0, 1))
-        touched = changed(picture, damaged)
-        lost = (gone * (0.35 + self.wear) > _COVERED) & touched
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        lost = gone * (0.35 + self.wear) > _COVERED
+        return Damaged.between(picture, damaged, lost)
 
     def _distances(self, rng: np.random.Generator, view: View) -> list[Array]:
         """Of every fold, each pixel's signed distance in pixels."""

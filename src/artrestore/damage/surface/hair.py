@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import changed, cover, light_up, tint
+from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.filters import blur, relief, shifted
 from artrestore.damage.places import around
 from artrestore.damage.strokes import Points, Stroke, paint, tapered, uneven
@@ -53,6 +53,7 @@ class Hair(Damage):
     @classmethod
     def draw(cls, strength: float, rng: np.random.Generator) -> Self:
         """Draw parameters for a strength in (0, 1]."""
+        strength **= 0.55  # what is small and sparse shows only when there is more of it
         return cls(
             hairs=round(0.7 + 20 * strength * rng.uniform(0.4, 1)),
             fibres=round(3 + 130 * strength * rng.uniform(0.2, 1) ** 1.5),
@@ -83,8 +84,7 @@ class Hair(Damage):
         colour = np.clip(np.where(alpha[True] > alpha[False], *colours) * glint, 0, 1)
         damaged = cover(shaded, colour, covered)
         lost = covered > 0.9
-        touched = lost | changed(picture, damaged)
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        return Damaged.between(picture, damaged, lost)
 
     def _strand(self, rng: np.random.Generator, start: Points, unit: float, is_hair: bool) -> Stroke:
         """One hair, or one fibre: a tenth as long, thinner and curlier."""

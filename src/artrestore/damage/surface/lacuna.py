@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import changed, cover, light_up, tint
+from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, relief
 from artrestore.damage.patterns import cells, weave
@@ -79,7 +79,7 @@ class Lacuna(Damage):
         """Damage a picture (3, H, W) in [0, 1]."""
         depth = self._depth(rng, view)
         if depth is None:
-            return Damaged(picture=picture, touched=np.zeros(view.shape, bool), lost=np.zeros(view.shape, bool))
+            return Damaged.nowhere(picture)
         hole = blur(np.clip(depth + 0.5, 0, 1), 0.45)
         beneath, deeper = self._layer(self.ground, rng, view), np.zeros_like(hole)
         if self.deep > 0:
@@ -94,10 +94,7 @@ class Lacuna(Damage):
         step = blur(-(hole + 0.6 * deeper), max(0.6, 0.5 * view.unit))
         edge = relief(step, rng.uniform(0, 2 * np.pi)) * 2.2 * self.thickness
         damaged = light_up(damaged, 1 + np.clip(edge, -0.85, 0.8))
-        touched = changed(picture, damaged)
-        return Damaged(
-            picture=np.where(touched, damaged, picture), touched=touched, lost=(hole >= _COVERED) & touched
-        )
+        return Damaged.between(picture, damaged, hole >= _COVERED)
 
     def _depth(self, rng: np.random.Generator, view: View) -> Array | None:
         """How far inside a loss every pixel lies, in pixels, about; negative outside. None where none is near."""

@@ -69,8 +69,7 @@ class Missing(Damage):
         unit, edge = view.unit, 0.6 / view.unit
         left = self._left(rng, view)
         if left.min() > 2 * self.rim + 2 * edge + 2:
-            whole = np.zeros(view.shape, bool)
-            return Damaged(picture=picture.copy(), touched=whole, lost=whole.copy())
+            return Damaged.nowhere(picture)
         there = step_at(left, 0, edge)
         fibres = texture(view.shape, rng, max(3.0, 4 * unit), octaves=3)
         # The rim widens and vanishes along the break.
@@ -82,8 +81,7 @@ class Missing(Damage):
         damaged = cover(picture, np.clip(core, 0, 1), bare)
         damaged = cover(damaged, self._backing(rng, view, there), 1 - there)
         lost = (there < 0.02) | (bare > 0.98)
-        touched = (there < 1) | (bare > 0)
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        return Damaged.between(picture, damaged, lost)
 
     def _left(self, rng: np.random.Generator, view: View) -> Array:
         """Distance (H, W) from the breaks, thousandths of the long side; positive where the object is left."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
-from artrestore.damage.colour import changed, cover, light_up, tint
+from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, relief, step_at
 from artrestore.damage.places import around
@@ -63,6 +63,7 @@ class Scratch(Damage):
     @classmethod
     def draw(cls, strength: float, rng: np.random.Generator) -> Self:
         """Draw parameters for a strength in (0, 1]."""
+        strength **= 0.65  # what is small and sparse shows only when there is more of it
         return cls(
             sheaves=3 + round(32 * strength * rng.uniform(0.5, 1)),
             in_sheaf=2 + round(10 * strength * rng.random()),
@@ -96,8 +97,7 @@ class Scratch(Damage):
             deep, lost = np.maximum(deep, wide), lost | (wide > _LOST_COVER)
         if deep.any():
             damaged = light_up(damaged, self._lit(rng, view, deep))
-        touched = lost | changed(picture, damaged)
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        return Damaged.between(picture, damaged, lost)
 
     def _ground(self, rng: np.random.Generator, view: View, pale: bool) -> Array:
         """Colour (3, H, W) at the bottom of the scratches, not quite the same everywhere."""

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, Fraction, Mask, View, parameters
-from artrestore.damage.colour import absorb, changed, cover, tint
+from artrestore.damage.colour import absorb, cover, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import blur, step_at
 from artrestore.damage.places import around, places
@@ -55,6 +55,7 @@ class Tape(Damage):
     @classmethod
     def draw(cls, strength: float, rng: np.random.Generator) -> Self:
         """Draw parameters for a strength in (0, 1]."""
+        strength **= 0.65  # what is small and sparse shows only when there is more of it
         return cls(
             strips=1 + round(4.5 * strength * rng.uniform(0.4, 1)),
             width=rng.uniform(30, 60) + 45 * strength * rng.random(),
@@ -82,8 +83,7 @@ class Tape(Damage):
                 damaged[piece], own, _view_of(view, part), (y, x), float(turn), size
             )
             lost[part] |= gone
-        touched = lost | changed(picture, damaged)
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        return Damaged.between(picture, damaged, lost)
 
     def _centres(self, rng: np.random.Generator, view: View) -> Array:
         """Middles (strips, 2) of the strips in thousandths of the long side: most of them near an edge."""

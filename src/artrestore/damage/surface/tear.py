@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from artrestore.damage.base import Array, Damage, Damaged, View, parameters
-from artrestore.damage.colour import changed, cover, light_up, tint
+from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, broad_blur, relief, step_at
 from artrestore.damage.strokes import Points, Stroke, paint, tapered, uneven, wander
@@ -66,7 +66,7 @@ class Tear(Damage):
         """Damage a picture (3, H, W) in [0, 1]."""
         gap, bare, threads = self._outlines(rng, view)
         if not gap.any() and not bare.any():
-            return Damaged(picture=picture, touched=np.zeros(view.shape, bool), lost=np.zeros(view.shape, bool))
+            return Damaged.nowhere(picture)
         fine = texture(view.shape, rng, max(2.0, 1.5 * view.unit), octaves=3, gain=0.7)
         fibrous = step_at(blur(bare, max(0.5, 0.5 * view.unit)) + 0.16 * fine, 0.5, 0.25)
         fibrous = np.maximum(np.where(bare > 0, fibrous, 0), gap)
@@ -84,9 +84,8 @@ class Tear(Damage):
         reach = max(1.5, 7 * view.unit)
         raised = relief(reach * broad_blur(-gap, reach) + np.float32(0.7) * blur(-fibrous, 0.7), angle)
         damaged = light_up(damaged, 1 + np.clip(np.float32(1.6 * self.curl) * raised, -0.6, 0.5))
-        touched = changed(picture, damaged)
-        lost = (np.maximum(fibrous, threads) >= _COVERED) & touched
-        return Damaged(picture=np.where(touched, damaged, picture), touched=touched, lost=lost)
+        lost = np.maximum(fibrous, threads) >= _COVERED
+        return Damaged.between(picture, damaged, lost)
 
     def _outlines(self, rng: np.random.Generator, view: View) -> tuple[Array, Array, Array]:
         """The covered part (H, W) of each pixel of the gaps, of gaps with their rims, and of hanging threads."""

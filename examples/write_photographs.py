@@ -1,6 +1,6 @@
 """Write scikit-image's colour photographs to try artrestore on: one to restore, the others to learn from.
 
-    python examples/write_photographs.py demo/clear
+python examples/write_photographs.py demo/clear
 """
 
 import argparse

@@ -20,7 +20,7 @@ from artrestore.errors import UsageError
 TOLERANCE = 1 / 510  # half a level of 255: what rounding would hide
 # The same draw on a crop is the crop of the draw: what is smooth over a picture is the same for all its tiles.
 WHOLE_PICTURE_KINDS = ["fading", "yellowed-varnish", "bleaching", "uneven-light", "colour-cast"]
-LOSING_KINDS = ["lacuna", "missing", "tear"]
+LOSING_KINDS = ["lacuna", "missing", "tear", "scratch"]
 EXTREMES = [(1, 1), (1, 9), (7, 1), (2, 2), (3, 4000), (4000, 3)]
 
 every_kind = pytest.mark.parametrize("name", KINDS)
@@ -151,18 +151,19 @@ def test_damage_of_a_crop_is_the_crop_of_the_damage(name: str, top: int, left: i
     assert np.array_equal(crop.lost, whole.lost[cut[1:]])
 
 
-@pytest.mark.parametrize("name", LOSING_KINDS)
+@every_kind
 def test_nothing_of_the_original_shows_where_it_is_lost(name: str) -> None:
     one, other = some_picture(150, 200, 1), some_picture(150, 200, 2)
     lost = 0
-    for seed in range(6):
+    for seed in range(8):
         first, second = (applied(name, picture, 1.0, seed) for picture in (one, other))
-        assert np.array_equal(first.lost, second.lost)
-        inside = first.lost
-        lost += int(inside.sum())
-        if inside.any():
-            assert np.abs(first.picture - second.picture)[:, inside].max() < 0.02
-    assert lost > 100
+        both = first.lost & second.lost
+        lost += int(both.sum())
+        # A hundredth of white light is 0.1 in sRGB.
+        assert not both.any() or np.abs(first.picture - second.picture)[:, both].max() < 0.11
+        if name in LOSING_KINDS:
+            assert np.array_equal(first.lost, second.lost)  # the loss does not depend on what is lost
+    assert lost > 50 or name not in LOSING_KINDS
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest_name() -> None:

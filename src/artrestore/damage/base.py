@@ -18,6 +18,7 @@ cv2.setNumThreads(1)
 Array = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 _HALF_A_LEVEL = 1 / 510
+LOST_COVER = 0.99  # where a layer covers so much of a pixel, nothing of the original is left to see
 Group = Literal["surface", "chemistry", "capture"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

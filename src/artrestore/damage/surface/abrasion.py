@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import cover, luminance, tint
 from artrestore.damage.fields import rubbed, smooth, texture
 from artrestore.damage.filters import blur, step_at
@@ -71,7 +71,7 @@ class Abrasion(Damage):
         beneath = np.clip((1 - remains) * ground + remains * picture + mottled, 0, 1)
         alpha = gone * np.float32(0.3 + 0.65 * self.wear) * np.clip(0.3 + worn, 0, 1)
         damaged = cover(picture, beneath, alpha)
-        return Damaged.between(picture, damaged, alpha * (1 - remains) > 0.97)
+        return Damaged.between(picture, damaged, alpha * (1 - remains) > LOST_COVER)
 
     def _worn(self, rng: np.random.Generator, view: View) -> Array:
         """How much each place is worn, in [0, 1]: patches with ragged borders, and the edges."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, Mask, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, Mask, View, parameters
 from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import relief, step_at
@@ -33,7 +33,7 @@ _PATTERNS: dict[Pattern, tuple[float, tuple[float, float], float]] = {
     "drying": (0.15, (1.0, 1.4), 2.6),
     "arcs": (0.1, (1.0, 2.0), 0.9),
 }
-_LOST_WIDTH, _LOST_COVER = 2.0, 0.93  # a crack that wide and dark has lost what lay there
+_LOST_WIDTH = 2.0  # a crack that wide, in pixels, is a loss if it is also dark
 _AROUND = 32  # radial cracks of a blow: a part of the 64 after which cells repeat, so that the circle closes
 
 
@@ -102,7 +102,7 @@ class Craquelure(Damage):
         )
         colour = np.broadcast_to(dirt + (ground - dirt) * bright, picture.shape)
         damaged = cover(damaged, colour, alpha)
-        lost = (2 * half >= _LOST_WIDTH) & (alpha > _LOST_COVER)
+        lost = (2 * half >= _LOST_WIDTH) & (alpha > LOST_COVER)
         return Damaged.between(picture, damaged, lost)
 
     def _cracks(self, rng: np.random.Generator, view: View, scale: float) -> tuple[Array, Array, Array]:

@@ -14,7 +14,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, shifted, step_at
@@ -91,7 +91,7 @@ class Dust(Damage):
         colour = np.where(alpha[True] >= alpha[False], *sides) * (1 + 0.05 * grain)
         covered = np.maximum(alpha[True], alpha[False])
         damaged = cover(shaded, np.clip(colour, 0, 1), covered)
-        lost = covered > 0.9
+        lost = covered > LOST_COVER
         return Damaged.between(picture, damaged, lost)
 
     def _clumps(self, rng: np.random.Generator, points: Array, traits: Array, grain: Array) -> Array:

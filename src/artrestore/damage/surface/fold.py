@@ -12,7 +12,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import absorb, cover, light_up, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import step_at
@@ -20,7 +20,6 @@ from artrestore.damage.strokes import uneven
 
 _CORE = (0.90, 0.88, 0.82)
 _DIRT = np.array([0.75, 0.9, 1.0], np.float32)[:, None, None]  # optical density in red, green and blue
-_COVERED = 0.97
 
 
 @parameters
@@ -90,7 +89,7 @@ class Fold(Damage):
         dirt = np.float32(self.dirt) * np.clip(valley * (1 + 0.4 * rough), 0, 2)
         damaged = absorb(damaged, np.asarray(_DIRT * dirt, np.float32))
         damaged = cover(damaged, tint(rng, _CORE, 0.04), gone * np.clip(0.35 + self.wear, 0, 1))
-        lost = gone * (0.35 + self.wear) > _COVERED
+        lost = gone * (0.35 + self.wear) > LOST_COVER
         return Damaged.between(picture, damaged, lost)
 
     def _distances(self, rng: np.random.Generator, view: View) -> list[Array]:

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.filters import blur, relief, shifted
 from artrestore.damage.places import around
@@ -83,7 +83,7 @@ class Hair(Damage):
         colours = [np.asarray(tint(rng, colour, 0.08))[:, None, None] for colour in (_PALE, _DARK)]
         colour = np.clip(np.where(alpha[True] > alpha[False], *colours) * glint, 0, 1)
         damaged = cover(shaded, colour, covered)
-        lost = covered > 0.9
+        lost = covered > LOST_COVER
         return Damaged.between(picture, damaged, lost)
 
     def _strand(self, rng: np.random.Generator, start: Points, unit: float, is_hair: bool) -> Stroke:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, relief
@@ -29,7 +29,6 @@ _COLOURS: dict[Layer, tuple[tuple[float, float, float], ...]] = {
     "wood": ((0.50, 0.36, 0.22), (0.36, 0.25, 0.16), (0.62, 0.48, 0.32)),
 }
 _SUPPORTS: tuple[Layer, ...] = ("canvas", "wood")
-_COVERED = 0.995  # a pixel that the layer beneath fills so far shows nothing of the original
 
 
 @parameters
@@ -94,7 +93,7 @@ class Lacuna(Damage):
         step = blur(-(hole + 0.6 * deeper), max(0.6, 0.5 * view.unit))
         edge = relief(step, rng.uniform(0, 2 * np.pi)) * 2.2 * self.thickness
         damaged = light_up(damaged, 1 + np.clip(edge, -0.85, 0.8))
-        return Damaged.between(picture, damaged, hole >= _COVERED)
+        return Damaged.between(picture, damaged, hole > LOST_COVER)
 
     def _depth(self, rng: np.random.Generator, view: View) -> Array | None:
         """How far inside a loss every pixel lies, in pixels, about; negative outside. None where none is near."""

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import blur, shifted, step_at
@@ -80,7 +80,7 @@ class Missing(Damage):
         core = core * (1 - 0.12 * np.clip(left / max(self.rim, 1), 0, 1))
         damaged = cover(picture, np.clip(core, 0, 1), bare)
         damaged = cover(damaged, self._backing(rng, view, there), 1 - there)
-        lost = (there < 0.02) | (bare > 0.98)
+        lost = np.maximum(1 - there, bare) > LOST_COVER
         return Damaged.between(picture, damaged, lost)
 
     def _left(self, rng: np.random.Generator, view: View) -> Array:

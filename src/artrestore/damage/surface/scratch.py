@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, relief, step_at
@@ -24,7 +24,7 @@ from artrestore.damage.strokes import Stroke, paint, tapered, uneven, wander
 
 _PALE, _DARK = (0.86, 0.84, 0.78), (0.10, 0.08, 0.06)
 # A scratch at least this wide and opaque has lost what lay there.
-_LOST_WIDTH, _LOST_COVER = 2.0, 0.7
+_LOST_WIDTH = 2.0  # pixels
 
 
 @parameters
@@ -94,7 +94,7 @@ class Scratch(Damage):
                 cut = self._cut(rng, view, furrows)
                 alpha, wide = np.maximum(alpha, cut), np.maximum(wide, cut)
             damaged = cover(damaged, self._ground(rng, view, pale), alpha)
-            deep, lost = np.maximum(deep, wide), lost | (wide > _LOST_COVER)
+            deep, lost = np.maximum(deep, wide), lost | (wide > LOST_COVER)
         if deep.any():
             damaged = light_up(damaged, self._lit(rng, view, deep))
         return Damaged.between(picture, damaged, lost)

@@ -14,7 +14,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, Fraction, Mask, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, Mask, View, parameters
 from artrestore.damage.colour import absorb, cover, tint
 from artrestore.damage.fields import smooth, texture
 from artrestore.damage.filters import blur, step_at
@@ -127,7 +127,7 @@ class Tape(Damage):
         fibrous = texture(view.shape, rng, max(3.0, 5 * view.unit), stretch=2)
         paper = np.asarray(tint(rng, _SKINNED, 0.03))[:, None, None] * (1 + 0.035 * fibrous + 0.04 * wavy)
         paper = absorb(np.clip(paper, 0, 1).astype(np.float32), _AMBER * (0.3 * density))
-        return cover(veiled, paper, torn), torn > 0.9
+        return cover(veiled, paper, torn), torn > LOST_COVER
 
     def _within(
         self, rng: np.random.Generator, along: Array, across: Array, size: tuple[float, float], ragged: Array

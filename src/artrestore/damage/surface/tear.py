@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from artrestore.damage.base import Array, Damage, Damaged, View, parameters
+from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, View, parameters
 from artrestore.damage.colour import cover, light_up, tint
 from artrestore.damage.fields import texture
 from artrestore.damage.filters import blur, broad_blur, relief, step_at
@@ -23,7 +23,6 @@ from artrestore.damage.strokes import Points, Stroke, paint, tapered, uneven, wa
 
 _CORE = {"paper": (0.90, 0.88, 0.82), "canvas": (0.60, 0.52, 0.40)}
 _BACKINGS = ((0.07, 0.06, 0.05), (0.26, 0.19, 0.13), (0.55, 0.46, 0.35), (0.86, 0.84, 0.79))
-_COVERED = 0.99
 
 
 @parameters
@@ -84,7 +83,7 @@ class Tear(Damage):
         reach = max(1.5, 7 * view.unit)
         raised = relief(reach * broad_blur(-gap, reach) + np.float32(0.7) * blur(-fibrous, 0.7), angle)
         damaged = light_up(damaged, 1 + np.clip(np.float32(1.6 * self.curl) * raised, -0.6, 0.5))
-        lost = np.maximum(fibrous, threads) >= _COVERED
+        lost = np.maximum(fibrous, threads) > LOST_COVER
         return Damaged.between(picture, damaged, lost)
 
     def _outlines(self, rng: np.random.Generator, view: View) -> tuple[Array, Array, Array]:

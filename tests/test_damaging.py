@@ -1,8 +1,10 @@
 """`artrestore damage`: what it writes, that it can be relied on, and what it refuses."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +163,35 @@ def test_a_link_never_leads_onto_an_original(clear: Path) -> None:
     (Path("out") / "sub").symlink_to(clear / "sub")
     with pytest.raises(OutputError, match="A link leads"):
         plan_damage(clear, Path("out"), load_recipe("mild"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(tmp_path: Path, number: int, run) -> None:
+    for index in range(24):
+        save_smooth(tmp_path / "clear" / f"{index}.png", 200, 160, seed=index)
+    command = [
+        sys.executable,
+        "-m",
+        "artrestore",
+        "damage",
+        "clear",
+        "out",
+        "--recipe",
+        "severe",
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while len(list(Path().glob("out/*.json"))) < 3:
+        time.sleep(0.02)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Type the same command again" in output
+    assert len(list(Path("out").glob("*.json"))) < 24
+    assert run("damage", "clear", "out", "--recipe", "severe", "--workers", 1).exit_code == 0
+    assert run("damage", "clear", "whole", "--recipe", "severe", "--workers", 1).exit_code == 0
+    assert files(Path("out")) == files(Path("whole"))
 
 
 def test_a_process_that_dies_is_told(clear: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import math
+import signal
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,11 +83,21 @@ def _run(plan: "DamagePlan", workers: int | None, results: "list[DamageResult]")
 
     columns = (TextColumn("Damaging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar, contextlib.suppress(KeyboardInterrupt):
+    with bar, _interrupted_by_sigterm(), contextlib.suppress(KeyboardInterrupt):
         task = bar.add_task("", total=len(plan.jobs))
         for result in damage_batch(plan, workers=workers):
             results.append(result)
             bar.update(task, advance=1)
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C: the processes that damage pictures are ended too, and what was done is told."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _conclude(results: "list[DamageResult]", out: Path) -> None:

@@ -78,6 +78,8 @@ def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
     config = TypeAdapter(type(run.config)).dump_python(run.config, mode="json", exclude_none=True)
     # Folder names may tell more about their owner than a weight file should carry around.
     settings = {k: v for k, v in config.items() if k not in ("clear", "distorted", "out", "start_from", "model")}
+    if run.synthesis:
+        settings |= {"recipe": run.synthesis.recipe.name, "recipe_digest": run.synthesis.recipe.digest}
     settings |= {"device": run.device.type, "precision": "bf16" if run.bf16 else "fp32"}
     train_pairs, val_pairs = run.pairs(progress.stage)
     return {

@@ -1,6 +1,7 @@
 """`artrestore score RESTORED CLEAR`."""
 
 import math
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -101,6 +102,8 @@ def _gain_table(scores: "list[Score]") -> "Table":
         style = "green" if (gained > 0) == HIGHER_IS_BETTER[key] else "red"
         cells = (f"{_number(key, side[key].mean)} ± {_number(key, side[key].std)}" for side in (before, after))
         table.add_row(name, *cells, f"[{style}]{gained:+.{_DIGITS[key]}f}[/]")
+    medians = [statistics.median(m.psnr for m in side) for side in sides]
+    table.add_row("PSNR, median", *(_number("psnr", m) for m in medians), f"{medians[1] - medians[0]:+.2f}")
     pooled = [pooled_psnr(side) for side in sides]
     table.add_row("PSNR of the mean MSE", *(_number("psnr", p) for p in pooled), f"{pooled[1] - pooled[0]:+.2f}")
     return table

@@ -43,7 +43,9 @@ def call(site: Path, *command: str) -> str:
 def test_the_wheel_holds_every_module_and_the_licence(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     source = ROOT / "src"
-    expected = {str(path.relative_to(source)) for path in source.rglob("*.py")} | {"artrestore/py.typed"}
+    files = [*source.rglob("*.py"), *source.rglob("*.toml")]
+    expected = {str(path.relative_to(source)) for path in files} | {"artrestore/py.typed"}
+    assert any("recipes" in name for name in expected)
     assert expected <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -1,7 +1,7 @@
 """Every kind of damage keeps the same promises."""
 
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -85,6 +85,30 @@ def test_a_crop_is_damaged_as_a_part_of_its_picture(name: str, top: int, left: i
 def test_large_pictures_are_damaged(name: str) -> None:
     picture = some_picture(3000, 4000)
     require_promises(picture, picture.copy(), applied(name, picture, 1.0))
+
+
+EXTREME_LIMITS = [(1, 1), (5, 60), (60, 5), (48, 64)]
+
+
+@every_kind
+@pytest.mark.parametrize("end", [0, 1])
+def test_parameters_at_the_ends_of_their_ranges_are_taken(name: str, end: int) -> None:
+    cls, rng = kind(name), np.random.default_rng(0)
+    usual = cls.draw(0.5, rng)
+    for key, field in parameters_of(cls).items():
+        limits = {
+            sign: getattr(m, sign) for m in field.metadata for sign in ("ge", "gt", "le", "lt") if hasattr(m, sign)
+        }
+        limits = {sign: value for sign, value in limits.items() if value is not None}
+        least, most = limits.get("ge", limits.get("gt", 0) + 1e-3), limits.get("le")
+        if most is None:
+            continue
+        extreme = replace(usual, **{key: field.annotation((least, most)[end])})  # type: ignore[type-var]
+        for height, width in EXTREME_LIMITS:
+            picture = some_picture(height, width)
+            with warnings.catch_warnings(action="error"), np.errstate(all="raise", under="ignore"):
+                damaged = extreme.apply(picture, np.random.default_rng(1), View.whole(height, width))
+            require_promises(picture, picture.copy(), damaged)
 
 
 @every_kind

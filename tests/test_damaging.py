@@ -22,6 +22,9 @@ from artrestore.pairing import pair_by_name
 from conftest import save_smooth
 
 
+COMMAND = [sys.executable, "-m", "artrestore"]
+
+
 @pytest.fixture
 def clear(tmp_path: Path) -> Path:
     for name in ("ship (1).jpg", "sub/ship (1).png", "sub/föx.webp"):
@@ -92,7 +95,7 @@ def test_a_second_run_skips_what_is_done_and_refuses_other_settings(clear: Path,
     assert files(Path("out")) == first
     other = run("damage", clear, "out", "--seed", 1)
     assert other.exit_code == 6
-    assert "made with other settings" in other.output
+    assert "with other settings" in other.output
     assert files(Path("out")) == first
     assert run("damage", clear, "out", "--seed", 1, "--overwrite").exit_code == 0
     assert files(Path("out")) != first
@@ -102,6 +105,84 @@ def test_masks_that_are_missing_are_made(clear: Path, run) -> None:
     assert run("damage", clear, "out").exit_code == 0
     assert run("damage", clear, "out", "--masks", "masks").exit_code == 0
     assert len(files(Path("masks"))) == 3
+
+
+def test_an_interruption_before_the_picture_is_mended_by_the_same_command(clear: Path, run) -> None:
+    command = ("damage", clear, "out", "--masks", "masks", "--recipe", "severe")
+    assert run(*command).exit_code == 0
+    whole = files(Path())
+    Path("out/ship (1)_damaged1.png").unlink()  # the picture is what is written last
+    Path("masks/sub/ship (1)_damaged1.png").unlink()
+    done = run(*command)
+    assert (done.exit_code, "1 were there already" in done.output) == (0, True), done.output
+    assert files(Path()) == whole
+
+
+@pytest.mark.parametrize("stranger", ["out/ship (1)_damaged1.png", "out/ship (1)_damaged1.json"])
+def test_what_somebody_else_put_there_is_not_written_over(clear: Path, stranger: str, run) -> None:
+    Path(stranger).parent.mkdir(parents=True)
+    Path(stranger).write_text("{}")
+    done = run("damage", clear, "out")
+    assert done.exit_code == 6
+    assert stranger in done.output
+    assert Path(stranger).read_text() == "{}"
+
+
+def test_masks_of_another_run_are_not_written_over(clear: Path, run) -> None:
+    assert run("damage", clear, "one", "--masks", "masks", "--recipe", "severe").exit_code == 0
+    masks = files(Path("masks"))
+    done = run("damage", clear, "two", "--masks", "masks", "--recipe", "severe", "--seed", 1)
+    assert (done.exit_code, "masks" in done.output) == (6, True)
+    assert files(Path("masks")) == masks
+
+
+def test_a_clear_picture_that_changed_is_not_taken_for_done(clear: Path, run) -> None:
+    assert run("damage", clear, "out").exit_code == 0
+    save_smooth(clear / "ship (1).jpg", 64, 48, seed=99)
+    done = run("damage", clear, "out")
+    assert (done.exit_code, "made of other pictures" in done.output) == (6, True)
+
+
+def test_an_untouched_picture_is_the_clear_one(tmp_path: Path, run) -> None:
+    (tmp_path / "clear").mkdir()
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "clear/deep.png", dpi=(300, 300))
+    Path("none.toml").write_text('untouched = 1.0\n[[steps]]\nkind = "noise"\n')
+    assert run("damage", "clear", "out", "--recipe", "none.toml").exit_code == 0
+    record = json.loads(Path("out/deep_damaged1.json").read_text())
+    assert (record["psnr"], record["touched"], record["steps"]) == (None, 0, [])
+    assert np.array_equal(*(read_rgb8(path) for path in (Path("clear/deep.png"), Path("out/deep_damaged1.png"))))
+    with Image.open("out/deep_damaged1.png") as opened:
+        assert opened.info["dpi"][0] == pytest.approx(300, abs=0.1)
+
+
+def test_the_sheet_is_drawn_although_a_picture_failed(clear: Path, run) -> None:
+    (clear / "a bad one.png").write_bytes(b"nonsense")
+    assert run("damage", clear, "out", "--sheet", "sheet.png").exit_code == 7
+    assert Path("sheet.png").exists()
+
+
+def test_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
+    for index in range(12):
+        save_smooth(tmp_path / "clear" / f"{index}.png", 400, 300, seed=index)
+    command = [
+        sys.executable,
+        "-m",
+        "artrestore",
+        "damage",
+        "clear",
+        "out",
+        "--recipe",
+        "severe",
+        "--workers",
+        "2",
+    ]
+    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not list(Path().glob("out/*.png")):
+        time.sleep(0.02)
+    parent.kill()
+    # The processes hold the other end of this pipe until they end.
+    assert parent.communicate(timeout=30) is not None
 
 
 def test_one_bad_picture_fails_alone(clear: Path, run) -> None:
@@ -144,6 +225,11 @@ def test_the_sheet_shows_every_kind_and_recipe(tmp_path: Path, run) -> None:
         (["a.png"], ["clear", "out", "--recipe", "baroque"], 2, "no recipe named baroque"),
         (["a.png"], ["clear", "out", "--sheet", "sheet.jpg"], 2, "The sheet is a PNG"),
         (["a.png"], ["none", "out"], 3, "no folder none"),
+        (["a.png"], ["clear", "clear/out"], 6, "would be taken for clear pictures"),
+        (["a.png"], ["clear", "out", "--masks", "clear/masks"], 6, "would be taken for clear pictures"),
+        (["a.png"], ["clear", "out", "--sheet", "clear/a.png"], 6, "would be taken for clear pictures"),
+        (["a.png"], ["clear", "out", "--sheet", "out/sheet.png"], 6, "would be taken for damaged pictures"),
+        (["a.png", "A.jpg"], ["clear", "out"], 6, "A.jpg and a.png"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_written(
@@ -195,7 +281,7 @@ def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(tmp_path: Path
 
 
 def test_a_process_that_dies_is_told(clear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "_leave_signals_to_the_parent", _die)
+    monkeypatch.setattr(batch, "_prepare_process", _die)
     with pytest.raises(ArtRestoreError, match="A process that damages pictures died"):
         list(damage_batch(plan_damage(clear, Path("out"), load_recipe("mild")), workers=2))
 

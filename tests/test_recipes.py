@@ -57,6 +57,21 @@ def test_a_step_happens_as_often_as_its_probability_says() -> None:
     assert 0.2 < np.mean([bool(damaged.applied) for damaged in draws(recipe)]) < 0.4
 
 
+@pytest.mark.parametrize("mixture", [False, True])
+def test_pictures_stay_untouched_as_often_as_is_said(mixture: bool) -> None:
+    steps = f"severity = [0.5, 1.0]\n{NOISE}strength = [0.5, 1.0]\n"
+    Path("part.toml").write_text(steps)
+    chosen = '[[choices]]\nrecipe = "part.toml"\n' if mixture else steps
+    Path("mine.toml").write_text(f"untouched = 0.4\n{chosen}")
+    untouched = np.mean([not damaged.applied for damaged in draws(load_recipe("mine.toml"), 400)])
+    assert 0.32 < untouched < 0.48
+
+
+def test_a_list_for_a_switch_is_a_choice() -> None:
+    recipe = parse_recipe('[[steps]]\nkind = "bleaching"\nparameters = { oval = [true, false] }\n', name="mine")
+    assert {step.parameters["oval"] for damaged in draws(recipe, 30) for step in damaged.applied} == {True, False}
+
+
 def test_steps_happen_in_their_order_at_strengths_times_severity() -> None:
     text = f'severity = [0.5, 0.5]\n{NOISE}strength = [0.4, 0.8]\n[[steps]]\nkind = "jpeg"\nstrength = [1, 1]\n'
     for damaged in draws(parse_recipe(text, name="mine"), 20):
@@ -137,6 +152,14 @@ def test_the_digest_follows_all_that_matters_and_nothing_else(tmp_path: Path) ->
         (f'{NOISE}parameters = {{ sigma = [1, "x"] }}\n', "sigma"),
         (f"{NOISE}parameters = {{ width = 3 }}\n", "has no parameter width"),
         (f"speed = 3\n{NOISE}", "speed"),
+        (f'name = "mild"\n{NOISE}', "gives itself a name"),
+        ('[steps]\nkind = "noise"\n', "[[steps]]"),
+        (f"severity = [1, 0]\n{NOISE}", "severity: the range [1, 0] is upside down"),
+        (f"{NOISE}parameters = {{ sigma = true }}\n", "sigma"),
+        (f'{NOISE}parameters = {{ sigma = "10" }}\n', "sigma"),
+        (f"{NOISE}parameters = {{ sigma = nan }}\n", "sigma"),
+        ('severity = [0, 1]\n[[choices]]\nrecipe = "mild"\n', "severity belongs to"),
+        ('[[steps]]\nkind = "bleaching"\nparameters = { oval = [0, 1] }\n', "oval = 0"),
     ],
 )
 def test_a_faulty_recipe_is_refused_and_told_where(text: str, said: str) -> None:

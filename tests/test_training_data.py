@@ -282,7 +282,7 @@ def test_a_crop_lies_inside_the_picture_it_stands_in(height: int, width: int, se
 def test_without_distorted_pictures_the_default_recipe_damages(picture_set: tuple[Path, Path]) -> None:
     given = {"clear": picture_set[0], "steps": 1}
     alone = resolve_config(given)
-    assert (alone.recipe, alone.synthetic) == ("everything", 1.0)
+    assert (alone.recipe, alone.synthetic) == ("everything", None)
     assert resolve_config(given | {"stages": ("clear",)}).recipe is None
     paired = resolve_config(given | {"distorted": picture_set[1]})
     assert (paired.recipe, paired.synthetic) == (None, None)

@@ -56,22 +56,30 @@ def damage(
     if sheet and sheet.suffix.lower() != ".png":
         raise UsageError(f"The sheet is a PNG, and {sheet} is not named so", hint=f"--sheet {sheet}.png")
     plan = plan_damage(
-        clear, out, load_recipe(recipe), variants=variants, seed=seed, masks=masks, overwrite=overwrite
+        clear,
+        out,
+        load_recipe(recipe),
+        variants=variants,
+        seed=seed,
+        masks=masks,
+        sheet=sheet,
+        overwrite=overwrite,
     )
-    for folder in filter(None, (out, masks)):
+    for folder in filter(None, (out, masks, sheet and sheet.parent)):
         require_writable(folder)
     results: list[DamageResult] = []
     try:
         _run(plan, workers, results)
     finally:  # whatever ended it, what was done is told
         _conclude(results, out)
-    _require_complete(plan, results)
-    if sheet:
+    readable = [result.job.clear for result in results if result.outcome != "failed"]
+    if sheet and readable and len(results) == len(plan.jobs):
         from artrestore.damaging.sheet import save_damage_sheet
 
         with console.status("Drawing the contact sheet"):
-            save_damage_sheet(sheet, plan.jobs[0].clear, plan.recipe, seed=seed)
+            save_damage_sheet(sheet, readable[0], plan.recipe, seed=seed)
         note(f"Contact sheet: {sheet}")
+    _require_complete(plan, results)
 
 
 def _run(plan: "DamagePlan", workers: int | None, results: "list[DamageResult]") -> None:
@@ -112,7 +120,9 @@ def _conclude(results: "list[DamageResult]", out: Path) -> None:
     note(f"{len(damaged)} damaged pictures in {out}{skipped}")
     failed = [result for result in results if result.outcome == "failed"]
     for result in failed[:_FAILURES_SHOWN]:
-        warn(f"{result.job.name}: {result.reason}")
+        warn(f"{result.job.target}: {result.reason}")
+    if len(failed) > _FAILURES_SHOWN:
+        warn(f"and {len(failed) - _FAILURES_SHOWN} more")
 
 
 def _require_complete(plan: "DamagePlan", results: "list[DamageResult]") -> None:

@@ -169,19 +169,28 @@ def _announce(run: "Run", *, resume: bool) -> None:
     beginning, precision = "Resuming" if resume else "Training", "bf16" if run.bf16 else "fp32"
     size = f"{run.model.parameter_count / 1e6:.1f} M parameters"
     note(f"{beginning} {config.arch} ({size}) on {describe(run.device)}, {precision}, in {config.out}")
-    items = "pairs" if config.distorted else "pictures"
+    items = (
+        "pictures and pairs" if config.recipe and config.distorted else "pairs" if config.distorted else "pictures"
+    )
     note(
         f"{len(split.train)} {items} to learn from and {len(split.val)} held out, "
         f"from {len({pair.clear for pair in split.train + split.val})} clear pictures; "
         f"stages: {', '.join(config.stages)}"
     )
-    if config.recipe:
-        share = "all crops" if config.distorted is None else f"{100 * (config.synthetic or 0):.0f} % of the crops"
-        note(f"Damaging {share} on the fly, by the recipe {config.recipe}")
+    if config.recipe and "restore" in config.stages:
+        note(f"Stage restore: {_what_is_damaged(run)} damaged on the fly, by the recipe {config.recipe}")
     if split.unpaired_clear:
         warn(f"{split.unpaired_clear} clear pictures have no distorted version and are not used")
     if not split.val:
         warn("no pictures are held out, so nothing tells which weights are best: the last ones are kept")
+
+
+def _what_is_damaged(run: "Run") -> str:
+    unpaired = sum(pair.given is None for pair in run.split.train)
+    if run.config.distorted is None:
+        return "all crops are"
+    share = f"{100 * (run.config.synthetic or 0):.0f} % of the crops are"
+    return f"{share}, and all crops of {unpaired} pictures without a distorted version," if unpaired else share
 
 
 def _conclude(run: "Run") -> None:

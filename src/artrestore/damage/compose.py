@@ -7,7 +7,7 @@ import numpy as np
 
 from artrestore.damage.base import Array, Damage, Damaged, Mask, View, parameters_of
 from artrestore.damage.kinds import kind
-from artrestore.damage.recipes import Recipe, Step, Value
+from artrestore.damage.recipes import Recipe, Step, Value, is_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +74,10 @@ def damage_by_recipe(
     """
     view = view or View.whole(*picture.shape[1:])
     touched, lost = np.zeros(view.shape, bool), np.zeros(view.shape, bool)
-    untouched = rng.random() < recipe.untouched
-    chosen = _choose(recipe, rng)
-    severity = 0.0 if untouched or rng.random() < chosen.untouched else float(rng.uniform(*chosen.severity))
+    chosen, untouched = _choose(recipe, rng), rng.random() < recipe.untouched
+    if recipe.choices:
+        untouched |= rng.random() < chosen.untouched
+    severity = 0.0 if untouched else float(rng.uniform(*chosen.severity))
     applied = []
     for step, seed in zip(chosen.steps, rng.integers(2**63, size=len(chosen.steps)), strict=True):
         own = np.random.default_rng(seed)
@@ -114,16 +115,14 @@ def _draw(step: Step, severity: float, rng: np.random.Generator) -> tuple[str, f
     return name, strength, replace(parameters, **set_by_recipe) if set_by_recipe else parameters  # type: ignore[type-var]
 
 
-def _draw_value(cls: type[Damage], key: str, value: Value | tuple[Value, ...], rng: np.random.Generator) -> Value:
+def _draw_value(cls: type[Damage], key: str, value: Any, rng: np.random.Generator) -> Value:
     """A fixed value, a number from a range, or one of several words."""
-    if not isinstance(value, tuple):
-        return value
-    if isinstance(value[0], str):
-        return value[int(rng.integers(len(value)))]
-    low, high = (float(end) for end in value[:2])
-    if parameters_of(cls)[key].annotation is int:
-        return int(rng.integers(int(low), int(high) + 1))
-    return float(rng.uniform(low, high))
+    annotation = parameters_of(cls)[key].annotation
+    if is_range(value, annotation):
+        low, high = value
+        return int(rng.integers(low, high + 1)) if annotation is int else float(rng.uniform(low, high))
+    chosen: Value = value[int(rng.integers(len(value)))] if isinstance(value, tuple) else value
+    return chosen
 
 
 def _plain(parameters: Damage) -> dict[str, Any]:

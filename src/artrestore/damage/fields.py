@@ -84,6 +84,8 @@ def texture(
 def _noise_octave(shape: tuple[int, int], rng: np.random.Generator, high: float, wide: float) -> Array:
     # Random values on a coarse grid, at a random offset, enlarged by cubic interpolation, at unit variance.
     height, width = shape
+    # Over a sliver of a picture a broad wave is nearly constant, and its grid would be large for nothing.
+    high, wide = min(high, max(8.0, 4.0 * height)), min(wide, max(8.0, 4.0 * width))
     rows, columns = int(np.ceil(height / high)) + 3, int(np.ceil(width / wide)) + 3
     grid = rng.standard_normal((rows, columns), np.float32)
     if high <= 1 and wide <= 1:
@@ -102,7 +104,7 @@ def streaks(view: View, rng: np.random.Generator, heading: float, width: float) 
 
     Args:
         view: the array's place.
-        rng: the generator; how much is drawn from it depends on `width` alone.
+        rng: the generator.
         heading: along the streaks, radians, 0 towards the right, growing downwards.
         width: of the streaks, in thousandths of the long side.
 

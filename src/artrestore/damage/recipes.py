@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,12 +20,19 @@ from pydantic import (
 )
 
 from artrestore.damage import RECIPES, is_recipe_file
-from artrestore.damage.base import Damage, Fraction, parameters_of
+from artrestore.damage.base import Fraction, parameters_of
 from artrestore.damage.kinds import kind
 from artrestore.errors import UsageError
 
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the range [{pair[0]:g}, {pair[1]:g}] is upside down")
+    return pair
+
+
 Value = bool | int | float | str
-Range = tuple[Fraction, Fraction]
+Range = Annotated[tuple[Fraction, Fraction], AfterValidator(_ordered)]
 
 
 class _Checked(BaseModel):
@@ -45,7 +53,7 @@ class Step(_Checked):
     kind: Annotated[tuple[str, ...], Field(min_length=1)]
     probability: Fraction = 1.0
     strength: Range = (0.0, 1.0)
-    parameters: dict[str, Value | tuple[Value, ...]] = Field(default_factory=dict)
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("kind", mode="before")
     @classmethod
@@ -62,12 +70,16 @@ class Step(_Checked):
                 raise ValueError(f"{error.message}. {error.hint}") from error
         return names
 
+    @field_validator("parameters")
+    @classmethod
+    def _lists_are_tuples(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in parameters.items()}
+
     @model_validator(mode="after")
     def _fits_every_kind(self) -> Self:
-        _require_ordered(self.strength)
         for name in self.kind:
             for parameter, value in self.parameters.items():
-                _require_fitting(kind(name), parameter, value)
+                _require_fitting(name, parameter, value)
         return self
 
 
@@ -75,14 +87,14 @@ class Choice(_Checked):
     """One of several recipes in a mixture."""
 
     recipe: str
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=1e6)] = 1.0
 
 
 class Recipe(_Checked):
     """What may happen to a picture: either steps, in this order, or a choice among recipes of steps.
 
     Attributes:
-        name: of the recipe, or of its file.
+        name: of the recipe; of a user's the file's, with its suffix.
         description: what it stands for.
         untouched: probability that nothing happens at all.
         severity: range of a factor on all strengths, drawn once for a picture: what wears, wears together.
@@ -105,7 +117,8 @@ class Recipe(_Checked):
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Self:
-        _require_ordered(self.severity)
+        if self.choices and "severity" in self.model_fields_set:
+            raise ValueError("severity belongs to recipes with [[steps]]; those that are chosen have their own")
         if bool(self.steps) == bool(self.choices):
             raise ValueError("a recipe has either [[steps]] or [[choices]]")
         return self
@@ -127,7 +140,11 @@ def load_recipe(name: str) -> Recipe:
     recipe = _load(name, folder=Path())
     folder = Path(name).parent if is_recipe_file(name) else Path()
     for choice in recipe.choices:
-        part = _load(choice.recipe, folder=folder)
+        try:
+            part = _load(choice.recipe, folder=folder)
+        except UsageError as error:
+            message = f"The recipe {name} chooses {choice.recipe}. {error.message}"
+            raise UsageError(message, hint=error.hint, details=error.details) from error
         if part.choices:
             raise UsageError(
                 f"The recipe {name} chooses {choice.recipe}, which is itself a choice among recipes",
@@ -142,7 +159,10 @@ def _load(name: str, *, folder: Path) -> Recipe:
         try:
             text = (folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"Cannot read the recipe {folder / name}: {error}") from error
+            raise UsageError(
+                f"Cannot read the recipe {folder / name}: {error}",
+                hint=f"Name a file with --recipe, or one of: {', '.join(RECIPES)}",
+            ) from error
     elif name in RECIPES:
         text = resources.files("artrestore.damage").joinpath("recipes", f"{name}.toml").read_text("utf-8")
     else:
@@ -160,7 +180,10 @@ def parse_recipe(text: str, *, name: str) -> Recipe:
         UsageError: it is faulty; `details` names each fault and its place.
     """
     try:
-        return Recipe(**({"name": Path(name).stem} | tomllib.loads(text)))
+        settings = tomllib.loads(text)
+        if "name" in settings:
+            raise UsageError(f"The recipe {name} gives itself a name", hint="Leave it out: the file's is taken.")
+        return Recipe(name=Path(name).name, **settings)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"The recipe {name} is not TOML: {error}") from error
     except ValidationError as error:
@@ -171,33 +194,40 @@ def parse_recipe(text: str, *, name: str) -> Recipe:
         ) from error
 
 
-def _require_ordered(pair: tuple[float, float]) -> None:
-    if pair[0] > pair[1]:
-        raise ValueError(f"the range [{pair[0]}, {pair[1]}] is upside down")
+def is_range(value: Any, annotation: Any) -> bool:
+    """Whether a recipe's list for a parameter of this type is a range and not a choice."""
+    return isinstance(value, tuple) and annotation is not bool and not any(isinstance(v, str) for v in value)
 
 
-def _require_fitting(cls: type[Damage], parameter: str, value: Value | tuple[Value, ...]) -> None:
+def _require_fitting(name: str, parameter: str, value: Any) -> None:
     """Check a recipe's setting against the legal range of the kind's parameter."""
-    fields = parameters_of(cls)
+    fields = parameters_of(kind(name))
     if parameter not in fields:
-        raise ValueError(f"{cls.__name__} has no parameter {parameter}; it has: {', '.join(fields)}")
+        raise ValueError(f"{name} has no parameter {parameter}; it has: {', '.join(fields)}")
     # The name is there because `Annotated` takes no type alone.
     constrained: Any = Annotated[fields[parameter].annotation, parameter, *fields[parameter].metadata]
-    legal: TypeAdapter[Any] = TypeAdapter(constrained)
-    numbers = isinstance(value, tuple) and all(isinstance(v, int | float) for v in value)
-    if isinstance(value, tuple) and numbers:
-        if len(value) != 2:
-            raise ValueError(f"{parameter}: a range has two numbers")
-        _require_ordered((float(value[0]), float(value[1])))
-    for each in value if isinstance(value, tuple) else (value,):
+    legal: TypeAdapter[Any] = TypeAdapter(constrained, config=ConfigDict(allow_inf_nan=False))
+    values = value if isinstance(value, tuple) else (value,)
+    if not values:
+        raise ValueError(f"{parameter}: the list is empty")
+    for each in values:
         try:
-            legal.validate_python(each)
+            legal.validate_python(each, strict=True)
         except ValidationError as error:
             raise ValueError(f"{parameter} = {each!r}: {error.errors()[0]['msg']}") from error
+    if is_range(value, fields[parameter].annotation):
+        if len(value) != 2:
+            raise ValueError(f"{parameter}: a range has two numbers")
+        if value[0] > value[1]:
+            raise ValueError(f"{parameter}: the range [{value[0]:g}, {value[1]:g}] is upside down")
 
 
 def _problem(error: Any) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in error["loc"])
     text = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "tuple_type":
+        text = (
+            f"Input should be a list: [[{place}]]" if place in ("steps", "choices") else "Input should be a list"
+        )
     found = f" (found {error['input']!r})" if error["type"] not in ("missing", "value_error") else ""
     return f"{place}: {text}{found}" if place else text

@@ -6,8 +6,10 @@ on the number of processes, nor on the order.
 
 import hashlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,19 +20,17 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-import artrestore
 from artrestore.damage.compose import DamagedByRecipe, damage_by_recipe
 from artrestore.damage.recipes import Recipe
-from artrestore.damaging.plan import DamageJob, DamagePlan, record_head
-from artrestore.errors import ArtRestoreError, DiskFullError
+from artrestore.damaging.plan import DamageJob, DamagePlan, mask_digest, record_head
+from artrestore.errors import ArtRestoreError, DiskFullError, PictureError
 from artrestore.io.atomic import atomic_path
 from artrestore.io.pictures import Picture, read_picture, write_picture
 from artrestore.io.tables import write_json
 
 # Jobs that wait for each process: enough to keep it busy, few enough to stop soon.
 _AHEAD = 3
-# What describes the pixels and is true of the damaged ones too.
-_KEPT_METADATA = ("icc_profile", "dpi")
+_LONGEST_SIDE = 32_766  # what OpenCV can look up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def damage_batch(plan: DamagePlan, *, workers: int | None = None) -> Iterator[Da
         for job in plan.jobs:
             yield _damage_one(job, plan.recipe, plan.seed)
         return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_signals_to_the_parent)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare_process)
     try:
         yield from _share_out(plan, pool, ahead=workers * _AHEAD)
     except BrokenProcessPool as error:
@@ -114,41 +114,48 @@ def _damage_one(job: DamageJob, recipe: Recipe, seed: int) -> DamageResult:
 
 def _damage_and_write(job: DamageJob, recipe: Recipe, seed: int) -> DamageResult:
     clear = read_picture(job.clear)
+    if max(clear.size) > _LONGEST_SIDE:
+        raise PictureError(f"{job.clear} is longer than {_LONGEST_SIDE} pixels, which cannot be damaged")
     damaged = damage_by_recipe(clear.rgb, recipe, generator_for(job, seed))
     # A profile of a grey picture does not fit one in colour, which stains make of it.
-    metadata = {} if clear.grey else {key: clear.metadata[key] for key in _KEPT_METADATA if key in clear.metadata}
-    written = Picture(rgb=clear.rgb, metadata=metadata).with_rgb(damaged.picture)
-    mse = float(np.mean((written.rgb.astype(np.float64) - clear.rgb) ** 2))
+    kept = ("dpi",) if clear.grey else ("dpi", "icc_profile")
+    metadata = {key: clear.metadata[key] for key in kept if key in clear.metadata}
+    before = Picture(rgb=clear.rgb, metadata=metadata).with_rgb(clear.rgb)  # as 8 bits hold it
+    after = before.with_rgb(damaged.picture)
+    mse = float(np.mean((after.rgb - before.rgb) ** 2, dtype=np.float64))
     psnr = float(-10 * np.log10(mse)) if mse > 0 else float("inf")
-    job.target.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(job.target, written)
+    touched = float((after.rgb != before.rgb).any(axis=0).mean())
+    # The picture comes last: where it is, all is. One that is replaced goes first.
+    job.target.unlink(missing_ok=True)
     if job.mask:
         job.mask.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(job.mask) as temporary:
             Image.fromarray(np.where(damaged.lost, 255, 0).astype(np.uint8)).save(temporary, format="PNG")
-    # The record comes last: where it is, all is.
-    write_json(job.record, _record(job, recipe, seed, damaged, psnr))
-    return DamageResult(
-        job=job,
-        outcome="damaged",
-        kinds=tuple(applied.kind for applied in damaged.applied),
-        psnr=psnr,
-        lost=float(damaged.lost.mean()),
-    )
+    job.target.parent.mkdir(parents=True, exist_ok=True)
+    record = record_head(job, recipe, seed) | _what_happened(damaged) | {"psnr": psnr, "touched": touched}
+    write_json(job.record, record)
+    write_picture(job.target, after)
+    kinds = tuple(applied.kind for applied in damaged.applied)
+    return DamageResult(job=job, outcome="damaged", kinds=kinds, psnr=psnr, lost=float(damaged.lost.mean()))
 
 
-def _record(job: DamageJob, recipe: Recipe, seed: int, damaged: DamagedByRecipe, psnr: float) -> dict[str, object]:
+def _what_happened(damaged: DamagedByRecipe) -> dict[str, object]:
     return {
-        **record_head(job, recipe, seed),
-        "artrestore": artrestore.__version__,
         "drawn_recipe": damaged.recipe,
         "severity": damaged.severity,
         "steps": [asdict(applied) for applied in damaged.applied],
-        "psnr": psnr,
-        "touched": float(damaged.touched.mean()),
         "lost": float(damaged.lost.mean()),
+        "mask_digest": mask_digest(damaged.lost),
     }
 
 
-def _leave_signals_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _prepare_process() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends the others
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

@@ -1,14 +1,21 @@
 """Deciding what will be damaged how and written where, before anything is done."""
 
+import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
+import artrestore
+from artrestore.damage.base import Mask
 from artrestore.damage.recipes import Recipe
-from artrestore.errors import OutputError, PairingError
+from artrestore.errors import OutputError, PairingError, PictureError
 from artrestore.io.locations import Listing, require_apart, require_harmless, require_pictures
+from artrestore.io.pictures import read_rgb8
 from artrestore.pairing import pair_by_name
 
 
@@ -52,25 +59,32 @@ def plan_damage(
     variants: int = 1,
     seed: int = 0,
     masks: Path | None = None,
+    sheet: Path | None = None,
     overwrite: bool = False,
 ) -> DamagePlan:
     """List the clear pictures and name what is made of them: `ship.jpg` gives `ship_damaged1.png` and so on.
 
     Raises:
         InputError: there is no such folder, or no pictures in it.
-        OutputError: an output would fall on an original or on another output, or is there with other settings.
+        OutputError: an output would fall on an original, among pictures of another sort, or on another output; or
+            it is there with other settings.
     """
-    folders = [out, masks] if masks else [out]
-    for folder in folders:
+    folders = {"damaged pictures": out} | ({"masks": masks} if masks else {})
+    for what, folder in folders.items():
         require_apart(clear, folder)
+        _require_outside(folder, clear, f"the {what}", "clear pictures")
     if masks:
-        _require_masks_apart(masks, out)
-    listing = require_pictures(clear, exclude=out)
+        _require_outside(masks, out, "the masks", "damaged pictures")
+        _require_outside(out, masks, "the damaged pictures", "masks")
+    if sheet:
+        for what, folder in ({"clear pictures": clear} | folders).items():
+            _require_outside(sheet, folder, "the sheet", what)
+    listing = require_pictures(clear)
     jobs = [
         _job(listing, name, variant, out, masks) for name in listing.pictures for variant in range(1, variants + 1)
     ]
     _require_pairing(listing, jobs, out)
-    for folder in folders:
+    for folder in folders.values():
         outputs = [path for job in jobs for path in (job.target, job.mask) if path and path.is_relative_to(folder)]
         require_harmless(outputs, listing, folder)
     if not overwrite:
@@ -79,14 +93,21 @@ def plan_damage(
 
 
 def record_head(job: DamageJob, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """The part of a record that says by which settings a picture was made."""
+    """The part of a record that says what a picture was made of, and by which settings."""
     return {
         "clear": _text(job.name),
+        "clear_sha256": hashlib.sha256(job.clear.read_bytes()).hexdigest(),
         "variant": job.variant,
         "seed": seed,
         "recipe": recipe.name,
         "recipe_digest": recipe.digest,
+        "artrestore": artrestore.__version__,
     }
+
+
+def mask_digest(lost: Mask) -> str:
+    """What a record tells of the mask (H, W), so that it is known again."""
+    return hashlib.sha256(np.packbits(lost).tobytes()).hexdigest()
 
 
 def _text(name: PurePosixPath) -> str:
@@ -106,12 +127,11 @@ def _job(listing: Listing, name: PurePosixPath, variant: int, out: Path, masks: 
     )
 
 
-def _require_masks_apart(masks: Path, out: Path) -> None:
-    inner, outer = masks.resolve(), out.resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+def _require_outside(inner: Path, outer: Path, what: str, taken_for: str) -> None:
+    if inner.resolve().is_relative_to(outer.resolve()):
         raise OutputError(
-            f"The masks in {masks} would be taken for damaged pictures of {out}, or the other way round",
-            hint="Name two folders of which neither holds the other.",
+            f"In {outer}, {what} {inner} would be taken for {taken_for}",
+            hint="Name a place of which neither holds the other.",
         )
 
 
@@ -119,7 +139,12 @@ def _require_pairing(listing: Listing, jobs: Sequence[DamageJob], out: Path) -> 
     """Check that `train` will pair every output with the picture that it was made of."""
     names = {PurePosixPath(job.target.relative_to(out).as_posix()): job.name for job in jobs}
     # Two clear pictures that differ in their suffix, or in case only, share an output.
-    folded = {str(name).casefold() for name in names}
+    by_output: dict[str, set[str]] = defaultdict(set)
+    for job in jobs:
+        by_output[str(job.target).casefold()].add(str(job.name))
+    shared = sorted({" and ".join(sorted(group)) for group in by_output.values() if len(group) > 1})
+    if shared:
+        raise _clash(shared)
     try:
         paired = {pair.other: pair.clear for pair in pair_by_name(listing.pictures, list(names)).pairs}
     except PairingError as error:
@@ -129,7 +154,7 @@ def _require_pairing(listing: Listing, jobs: Sequence[DamageJob], out: Path) -> 
         for name, own in names.items()
         if paired[name] != own
     ]
-    if strays or len(folded) < len(jobs):
+    if strays:
         raise _clash(strays)
 
 
@@ -142,29 +167,40 @@ def _clash(details: Sequence[str]) -> OutputError:
 
 
 def _find_done(jobs: Sequence[DamageJob], recipe: Recipe, seed: int) -> list[DamageJob]:
-    """Mark what is there already; refuse what is there but was made with other settings."""
+    """Mark what is there already; refuse what is there but was made otherwise, or by somebody else."""
     marked, foreign = [], []
     for job in jobs:
-        made_as = _read_record(job.record) if job.target.exists() else None
-        as_planned = record_head(job, recipe, seed)
-        if job.target.exists() and (
-            made_as is None or {key: made_as.get(key) for key in as_planned} != as_planned
-        ):
-            foreign.append(str(job.target))
-        complete = made_as is not None and (job.mask is None or job.mask.exists())
-        marked.append(DamageJob(**(vars(job) | {"done": complete})))
+        there = [path for path in (job.target, job.record, job.mask) if path and path.exists()]
+        record = _read_record(job.record)
+        head = record_head(job, recipe, seed) if there else {}
+        ours = bool(there) and {key: record.get(key) for key in head} == head
+        # A picture comes last, so a mask or a record without one was interrupted.
+        mask_fits = (
+            job.mask is None or not job.mask.exists() or _mask_on_disk(job.mask) == record.get("mask_digest")
+        )
+        if there and not (ours and mask_fits):
+            foreign.append(str(there[0]))
+        complete = ours and job.target.exists() and (job.mask is None or job.mask.exists())
+        marked.append(replace(job, done=complete))
     if foreign:
         raise OutputError(
-            f"{len(foreign)} pictures are there already but were made with other settings",
+            f"{len(foreign)} pictures are there already but were made of other pictures or with other settings",
             hint="Name another output folder, or add --overwrite.",
             details=foreign,
         )
     return marked
 
 
-def _read_record(path: Path) -> dict[str, Any] | None:
+def _mask_on_disk(path: Path) -> str:
+    try:
+        return mask_digest(read_rgb8(path)[..., 0] > 127)
+    except PictureError:
+        return ""
+
+
+def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
+        return {}
+    return record if isinstance(record, dict) else {}

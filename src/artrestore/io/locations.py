@@ -30,12 +30,12 @@ class Listing:
     others: int = 0
 
 
-def list_pictures(root: Path, *, exclude: Path | None = None) -> Listing:
+def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
     """Walk `root` for pictures, by suffix; hidden files and folders, and symlinked folders, are passed over.
 
     Args:
         root: a folder, or one picture (its folder is then the root).
-        exclude: a folder below `root` that is not walked.
+        exclude: folders below `root` that are not walked.
 
     Raises:
         InputError: `root` does not exist or cannot be read.
@@ -46,10 +46,10 @@ def list_pictures(root: Path, *, exclude: Path | None = None) -> Listing:
         raise InputError(f"There is no folder {root}", hint="Check the path; quote it if it has spaces.")
     pictures: list[PurePosixPath] = []
     others = 0
-    excluded = exclude.resolve() if exclude else None
+    excluded = {folder.resolve() for folder in exclude}
     for folder, folders, files in os.walk(root, onerror=_refuse):
         here = Path(folder)
-        folders[:] = [f for f in folders if not f.startswith(".") and (here / f).resolve() != excluded]
+        folders[:] = [f for f in folders if not f.startswith(".") and (here / f).resolve() not in excluded]
         for name in files:
             if name.startswith("."):
                 continue
@@ -60,7 +60,7 @@ def list_pictures(root: Path, *, exclude: Path | None = None) -> Listing:
     return Listing(root=root, pictures=tuple(sorted(pictures)), others=others)
 
 
-def require_pictures(root: Path, *, exclude: Path | None = None) -> Listing:
+def require_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
     """Like `list_pictures`, but an empty result is an `InputError`."""
     listing = list_pictures(root, exclude=exclude)
     if not listing.pictures:

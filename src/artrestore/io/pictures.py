@@ -98,7 +98,7 @@ def read_rgb8(path: Path) -> npt.NDArray[np.uint8]:
     with _open(path) as opened:
         upright = _upright(_decode(opened, path))
     if upright.mode.startswith("I;16"):
-        return np.repeat((np.asarray(upright) // 257).astype(np.uint8)[..., None], 3, axis=2)
+        return np.repeat(np.rint(np.asarray(upright) / 257).astype(np.uint8)[..., None], 3, axis=2)
     return np.asarray(upright.convert("RGB"))
 
 

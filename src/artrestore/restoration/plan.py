@@ -46,7 +46,7 @@ def plan_restoration(source: Path, target: Path, *, overwrite: bool = False, cle
         PairingError: `clear` is given and some pictures have no clear one.
     """
     require_apart(source, target)
-    listing = require_pictures(source, exclude=target)
+    listing = require_pictures(source, exclude=[target])
     _require_distinct(listing.pictures)
     clear_of = _clear_pictures(listing, clear) if clear else {}
     jobs = tuple(

@@ -26,8 +26,8 @@ DEFAULT_MINUTES = 30.0
 _FOLDERS = frozenset({"clear", "distorted", "start_from"})
 BUDGETS = frozenset({"epochs", "steps", "minutes"})
 # What may differ between a run and its continuation without making it another run.
-# The folders may have moved; what is in them is compared with what was.
-CHANGEABLE_ON_RESUME = BUDGETS | {"clear", "distorted", "out", "device", "workers"}
+# The folders and the recipe's file may have moved; what is in them is compared with what was.
+CHANGEABLE_ON_RESUME = BUDGETS | {"clear", "distorted", "recipe", "out", "device", "workers"}
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -125,7 +125,7 @@ def _with_recipe(settings: dict[str, Any]) -> dict[str, Any]:
     recipe = settings.get("recipe") or (DEFAULT_RECIPE if wanted else None)
     if recipe is None:
         return settings
-    return {"synthetic": 0.5 if mixed else 1.0} | settings | {"recipe": recipe}
+    return ({"synthetic": 0.5} if mixed else {}) | settings | {"recipe": recipe}
 
 
 def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,11 +28,12 @@ def varied_crop(pixels: Pixels, size: int, rng: np.random.Generator) -> Tensor:
     """
     most = max(1.0, min(_MOST_ZOOM, min(pixels.shape[:2]) / size))
     zoom = float(np.exp(rng.uniform(0, np.log(most)))) if rng.integers(2) else 1.0
-    crop, _ = random_crop(pixels, pixels, round(size * zoom), rng)
-    if zoom > 1:
+    side = round(size * zoom)
+    y, x = (int(rng.integers(max(1, length - side + 1))) for length in pixels.shape[:2])
+    crop = _cut(pixels, y, x, side, mirrored=bool(rng.integers(2)))
+    if side > size:
         crop = transforms.resize(crop, [size, size], antialias=True)
-    turned = torch.rot90(crop, int(rng.integers(4)), dims=(1, 2))
-    return turned.contiguous()
+    return torch.rot90(crop, int(rng.integers(4)), dims=(1, 2)).contiguous()
 
 
 def middle_crop(pixels: Pixels, size: int) -> Tensor:

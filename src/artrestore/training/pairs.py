@@ -50,14 +50,16 @@ def split_pairs(
     """Pair the files of two folders and split them by clear picture, so that no picture is on both sides.
 
     With a recipe, clear pictures without a distorted version are used too, to be damaged by it. Without one and
-    without `distorted`, every clear picture is paired with itself. Pictures below `exclude` are not there.
+    without `distorted`, every clear picture is paired with itself. Pictures below `exclude` are not there; nor
+    are those below `distorted` taken for clear ones.
 
     Raises:
         InputError: a folder is missing or empty.
         PairingError: distorted files without a clear one, or with two.
     """
-    references = require_pictures(clear, exclude=exclude)
-    others = require_pictures(distorted, exclude=exclude) if distorted else references
+    runs = [exclude] if exclude else []
+    references = require_pictures(clear, exclude=[*runs, distorted] if distorted else runs)
+    others = require_pictures(distorted, exclude=runs) if distorted else references
     if distorted:
         pairing = pair_by_name(references.pictures, others.pictures)
     elif recipe_digest:

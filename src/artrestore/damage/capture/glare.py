@@ -49,7 +49,7 @@ class Glare(Damage):
 
     lamps: Annotated[int, Field(ge=0, le=12)]
     shape: Literal["lamp", "tube", "window"] = "lamp"
-    size: Annotated[float, Field(gt=0, le=600)] = 80.0
+    size: Annotated[float, Field(ge=5, le=600)] = 80.0
     light: Annotated[float, Field(ge=0, le=6)] = 0.5
     rough: Fraction = 0.5
     surface: Literal["brush", "canvas"] = "brush"

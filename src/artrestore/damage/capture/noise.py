@@ -41,7 +41,7 @@ class Noise(Damage):
 
     Attributes:
         model: `gaussian` (added to sRGB), `poisson` (in linear light) or `grain` (correlated, mid-tones most).
-        sigma: standard deviation in levels of 255, of `gaussian` and `grain`; of `poisson` at mid-grey.
+        sigma: standard deviation in levels of 255; of `poisson` and `grain` at mid-grey.
         size: of the grain in pixels (standard deviation of its smoothing).
         coloured: part of the noise that differs between the channels.
     """

@@ -74,8 +74,8 @@ class Stain(Damage):
             density = self._drops(rng, view)
             splash = (1 - self.colour) * np.array(_COFFEE) + self.colour * np.array(_INK)
             hue = np.array(_GREASE) if self.liquid == "grease" else splash
-        # Washed parts have a negative density: paler than before.
-        gain = np.float32(10) ** -(hue.astype(np.float32)[:, None, None] * density)
+        # Washed parts have a negative density: paler than before, at most tenfold.
+        gain = np.float32(10) ** -(hue.astype(np.float32)[:, None, None] * np.clip(density, -1, 20))
         damaged = light_up(picture, gain)
         return Damaged.between(picture, damaged)
 

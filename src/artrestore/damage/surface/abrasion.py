@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from artrestore.damage.base import LOST_COVER, Array, Damage, Damaged, Fraction, View, parameters
+from artrestore.damage.base import Array, Damage, Damaged, Fraction, View, parameters
 from artrestore.damage.colour import cover, luminance, tint
 from artrestore.damage.fields import rubbed, smooth, texture
 from artrestore.damage.filters import blur, step_at
@@ -66,12 +66,10 @@ class Abrasion(Damage):
         gone = step_at(height + 3.7 * self.wear * worn, 2.7, 1.4)
         ground = np.asarray(tint(rng, _BENEATH[rng.integers(len(_BENEATH))], 0.06), np.float32)[:, None, None]
         mottled = 0.04 * texture(view.shape, rng, max(3.0, 12 * view.unit), octaves=3)
-        # Thin remains of the paint tint the ground.
-        remains = np.float32(rng.uniform(0.1, 0.5))
-        beneath = np.clip((1 - remains) * ground + remains * picture + mottled, 0, 1)
-        alpha = gone * np.float32(0.3 + 0.65 * self.wear) * np.clip(0.3 + worn, 0, 1)
-        damaged = cover(picture, beneath, alpha)
-        return Damaged.between(picture, damaged, alpha * (1 - remains) > LOST_COVER)
+        # Thin remains of the paint tint the ground, so nothing is lost for good.
+        remains = rng.uniform(0.1, 0.5)
+        alpha = (1 - remains) * gone * np.float32(0.3 + 0.65 * self.wear) * np.clip(0.3 + worn, 0, 1)
+        return Damaged.between(picture, cover(picture, np.clip(ground + mottled, 0, 1), alpha))
 
     def _worn(self, rng: np.random.Generator, view: View) -> Array:
         """How much each place is worn, in [0, 1]: patches with ragged borders, and the edges."""

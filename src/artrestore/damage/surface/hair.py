@@ -77,7 +77,8 @@ class Hair(Damage):
         alpha = {pale: paint(view.shape, strands, softness=self.softness) for pale, strands in sides.items()}
         covered = np.maximum(alpha[True], alpha[False])
         away = max(1.0, 1.3 * view.unit)
-        cast = blur(shifted(covered, away * np.sin(angle), away * np.cos(angle)), 0.8 * away)
+        # The light comes from `angle`, counter-clockwise from the right; the shadow falls to the other side.
+        cast = blur(shifted(covered, away * np.sin(angle), -away * np.cos(angle)), 0.8 * away)
         shaded = light_up(picture, 1 - self.shadow * cast)
         glint = np.clip(1 + 0.5 * relief(blur(covered, 0.7), angle), 0, 2)
         colours = [np.asarray(tint(rng, colour, 0.08))[:, None, None] for colour in (_PALE, _DARK)]

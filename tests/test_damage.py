@@ -96,10 +96,8 @@ def test_parameters_at_the_ends_of_their_ranges_are_taken(name: str, end: int) -
     cls, rng = kind(name), np.random.default_rng(0)
     usual = cls.draw(0.5, rng)
     for key, field in parameters_of(cls).items():
-        limits = {
-            sign: getattr(m, sign) for m in field.metadata for sign in ("ge", "gt", "le", "lt") if hasattr(m, sign)
-        }
-        limits = {sign: value for sign, value in limits.items() if value is not None}
+        found = ((s, getattr(m, s, None)) for m in field.metadata for s in ("ge", "gt", "le"))
+        limits = {sign: limit for sign, limit in found if limit is not None}
         least, most = limits.get("ge", limits.get("gt", 0) + 1e-3), limits.get("le")
         if most is None:
             continue

@@ -21,7 +21,6 @@ from artrestore.io.pictures import read_rgb, read_rgb8, read_size
 from artrestore.pairing import pair_by_name
 from conftest import save_smooth
 
-
 COMMAND = [sys.executable, "-m", "artrestore"]
 
 

@@ -207,6 +207,29 @@ def test_a_run_is_not_resumed_with_other_pictures(
         prepare_run(resumed_config(settings.out, {"steps": 12}), resume=True)
 
 
+def test_a_run_is_resumed_with_its_recipe_wherever_that_lies_but_not_with_another(
+    config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[[steps]]\nkind = "noise"\nstrength = [0.5, 1.0]\n')
+    settings = config(distorted=None, recipe=str(recipe), stages=("restore",), steps=2)
+    list(train(prepare_run(settings)))
+    moved = recipe.rename(tmp_path / "moved.toml")
+    longer = resumed_config(settings.out, {"steps": 4, "recipe": str(moved)})
+    list(train(prepare_run(longer, resume=True)))
+    moved.write_text('[[steps]]\nkind = "blur"\n')
+    with pytest.raises(InputError, match="recipe is not the same"):
+        prepare_run(resumed_config(settings.out, {"steps": 6, "recipe": str(moved)}), resume=True)
+
+
+def test_distorted_pictures_below_the_clear_ones_are_not_taken_for_clear(
+    config: Callable[..., TrainConfig], picture_set: tuple[Path, Path]
+) -> None:
+    inside = picture_set[1].rename(picture_set[0] / "damaged")
+    run = prepare_run(config(distorted=inside, recipe="mild", val_fraction=0))
+    assert len({pair.clear for pair in run.split.train}) == 5
+
+
 def test_the_run_folder_may_lie_among_the_pictures(
     config: Callable[..., TrainConfig], picture_set: tuple[Path, Path]
 ) -> None:

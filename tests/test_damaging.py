@@ -21,7 +21,24 @@ from artrestore.io.pictures import read_rgb, read_rgb8, read_size
 from artrestore.pairing import pair_by_name
 from conftest import save_smooth
 
-COMMAND = [sys.executable, "-m", "artrestore"]
+
+def start_damaging(folder: Path, pictures: int, **pipes: int) -> subprocess.Popen[str]:
+    """The command as a process of its own with two more; it has work for a second at least."""
+    for index in range(pictures):
+        save_smooth(folder / "clear" / f"{index}.png", 400, 300, seed=index)
+    command = [
+        sys.executable,
+        "-m",
+        "artrestore",
+        "damage",
+        "clear",
+        "out",
+        "--recipe",
+        "severe",
+        "--workers",
+        "2",
+    ]
+    return subprocess.Popen(command, text=True, **pipes)
 
 
 @pytest.fixture
@@ -162,21 +179,7 @@ def test_the_sheet_is_drawn_although_a_picture_failed(clear: Path, run) -> None:
 
 
 def test_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
-    for index in range(12):
-        save_smooth(tmp_path / "clear" / f"{index}.png", 400, 300, seed=index)
-    command = [
-        sys.executable,
-        "-m",
-        "artrestore",
-        "damage",
-        "clear",
-        "out",
-        "--recipe",
-        "severe",
-        "--workers",
-        "2",
-    ]
-    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    parent = start_damaging(tmp_path, pictures=12, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while not list(Path().glob("out/*.png")):
         time.sleep(0.02)
     parent.kill()
@@ -252,21 +255,7 @@ def test_a_link_never_leads_onto_an_original(clear: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_whole_files_and_the_same_command_goes_on(tmp_path: Path, number: int, run) -> None:
-    for index in range(24):
-        save_smooth(tmp_path / "clear" / f"{index}.png", 200, 160, seed=index)
-    command = [
-        sys.executable,
-        "-m",
-        "artrestore",
-        "damage",
-        "clear",
-        "out",
-        "--recipe",
-        "severe",
-        "--workers",
-        "2",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = start_damaging(tmp_path, pictures=24, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     while len(list(Path().glob("out/*.json"))) < 3:
         time.sleep(0.02)
     process.send_signal(number)

@@ -17,7 +17,7 @@ ROWS = [
     {"reporting"},
     {"models"},
     {"losses", "metrics", "tiling", "pairing", "damage"},
-    {"io"},
+    {"io", "lookup"},
     {"errors"},
 ]
 LEVEL = {room: row for row, rooms in enumerate(ROWS) for room in rooms}

@@ -12,7 +12,7 @@ import typer
 
 from artrestore.cli.options import Verbose
 from artrestore.damage import DEFAULT_RECIPE, RECIPES
-from artrestore.errors import InterruptedRunError, PartialFailureError, UsageError
+from artrestore.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,6 +48,7 @@ def damage(
 
     `ship.jpg` becomes `ship_damaged1.png` and so on, each with a record of its damage in a JSON file.
     """
+    from artrestore.cli.batches import require_complete
     from artrestore.cli.console import console, note
     from artrestore.damage.recipes import load_recipe
     from artrestore.damaging.plan import plan_damage
@@ -79,18 +80,15 @@ def damage(
         with console.status("Drawing the contact sheet"):
             save_damage_sheet(sheet, readable[0], plan.recipe, seed=seed)
         note(f"Contact sheet: {sheet}")
-    _require_complete(plan, results)
+    require_complete([result.outcome for result in results], len(plan.jobs), reasons="The warnings say")
 
 
 def _run(plan: "DamagePlan", workers: int | None, results: "list[DamageResult]") -> None:
     """Carry out the plan with a progress bar, adding to `results`; Ctrl-C ends it early."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from artrestore.cli.console import console
+    from artrestore.cli.batches import batch_bar
     from artrestore.damaging.batch import damage_batch
 
-    columns = (TextColumn("Damaging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    bar = batch_bar("Damaging")
     with bar, _interrupted_by_sigterm(), contextlib.suppress(KeyboardInterrupt):
         task = bar.add_task("", total=len(plan.jobs))
         for result in damage_batch(plan, workers=workers):
@@ -123,19 +121,6 @@ def _conclude(results: "list[DamageResult]", out: Path) -> None:
         warn(f"{result.job.target}: {result.reason}")
     if len(failed) > _FAILURES_SHOWN:
         warn(f"and {len(failed) - _FAILURES_SHOWN} more")
-
-
-def _require_complete(plan: "DamagePlan", results: "list[DamageResult]") -> None:
-    if len(results) < len(plan.jobs):
-        raise InterruptedRunError(
-            f"Stopped after {len(results)} of {len(plan.jobs)} pictures",
-            hint="Type the same command again: what is done is skipped.",
-        )
-    failed = sum(result.outcome == "failed" for result in results)
-    if failed:
-        raise PartialFailureError(
-            f"{failed} of {len(results)} pictures failed; the others are done", hint="The warnings say why."
-        )
 
 
 def _table(damaged: "list[DamageResult]") -> "Table":

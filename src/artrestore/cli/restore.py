@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from artrestore.cli.options import Device, PrecisionChoice, Verbose, Weights
-from artrestore.errors import InterruptedRunError, PartialFailureError
 from artrestore.io.tables import read_csv, write_csv
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ def restore(
     if dry_run:
         _show_plan(plan)
         return
+    from artrestore.cli.batches import require_complete
     from artrestore.io.atomic import require_writable
     from artrestore.restoration.batch import make_restorer
 
@@ -70,29 +70,17 @@ def restore(
         _run(plan, restorer, results)
     finally:  # whatever ended it, what was done is told
         _conclude(results, target, measured=clear is not None)
-    if len(results) < len(plan.jobs):
-        raise InterruptedRunError(
-            f"Stopped after {len(results)} of {len(plan.jobs)} pictures",
-            hint="Type the same command again: what is done is skipped.",
-        )
-    failed = sum(result.outcome == "failed" for result in results)
-    if failed:
-        raise PartialFailureError(
-            f"{failed} of {len(results)} pictures failed; the others are done",
-            hint="The table and the report say why.",
-        )
+    outcomes = [result.outcome for result in results]
+    require_complete(outcomes, len(plan.jobs), reasons="The table and the report say")
 
 
 def _run(plan: "Plan", restorer: "Restorer", results: "list[JobResult]") -> None:
     """Carry out the plan with a progress bar, adding to `results`; Ctrl-C ends it early."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from artrestore.cli.console import console, plain
+    from artrestore.cli.batches import batch_bar
+    from artrestore.cli.console import plain
     from artrestore.restoration.batch import restore_batch
 
-    columns = (TextColumn("Restoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, TextColumn("{task.description}", markup=False), console=console, transient=True)
-    bar.disable = not console.is_terminal
+    bar = batch_bar("Restoring")
     with bar, contextlib.suppress(KeyboardInterrupt):
         task = bar.add_task("", total=len(plan.jobs))
         for result in restore_batch(plan, restorer):

@@ -1,39 +1,37 @@
 """Every kind of damage, by the name that recipes use. One line each; modules are imported when they are needed."""
 
-import difflib
 from functools import cache
-from importlib import import_module
 
 from artrestore.damage.base import Damage
-from artrestore.errors import UsageError
+from artrestore.lookup import find
 
 KINDS = {
-    "craquelure": "surface.craquelure:Craquelure",
-    "lacuna": "surface.lacuna:Lacuna",
-    "scratch": "surface.scratch:Scratch",
-    "abrasion": "surface.abrasion:Abrasion",
-    "tear": "surface.tear:Tear",
-    "crease": "surface.crease:Crease",
-    "fold": "surface.fold:Fold",
-    "dust": "surface.dust:Dust",
-    "hair": "surface.hair:Hair",
-    "tape": "surface.tape:Tape",
-    "missing": "surface.missing:Missing",
-    "fading": "chemistry.fading:Fading",
-    "yellowed-varnish": "chemistry.yellowed_varnish:YellowedVarnish",
-    "stain": "chemistry.stain:Stain",
-    "foxing": "chemistry.foxing:Foxing",
-    "mould": "chemistry.mould:Mould",
-    "silvering": "chemistry.silvering:Silvering",
-    "bleaching": "chemistry.bleaching:Bleaching",
-    "halftone": "capture.halftone:Halftone",
-    "uneven-light": "capture.uneven_light:UnevenLight",
-    "glare": "capture.glare:Glare",
-    "colour-cast": "capture.colour_cast:ColourCast",
-    "blur": "capture.blur:Blur",
-    "noise": "capture.noise:Noise",
-    "rescale": "capture.rescale:Rescale",
-    "jpeg": "capture.jpeg:Jpeg",
+    "craquelure": "artrestore.damage.surface.craquelure:Craquelure",
+    "lacuna": "artrestore.damage.surface.lacuna:Lacuna",
+    "scratch": "artrestore.damage.surface.scratch:Scratch",
+    "abrasion": "artrestore.damage.surface.abrasion:Abrasion",
+    "tear": "artrestore.damage.surface.tear:Tear",
+    "crease": "artrestore.damage.surface.crease:Crease",
+    "fold": "artrestore.damage.surface.fold:Fold",
+    "dust": "artrestore.damage.surface.dust:Dust",
+    "hair": "artrestore.damage.surface.hair:Hair",
+    "tape": "artrestore.damage.surface.tape:Tape",
+    "missing": "artrestore.damage.surface.missing:Missing",
+    "fading": "artrestore.damage.chemistry.fading:Fading",
+    "yellowed-varnish": "artrestore.damage.chemistry.yellowed_varnish:YellowedVarnish",
+    "stain": "artrestore.damage.chemistry.stain:Stain",
+    "foxing": "artrestore.damage.chemistry.foxing:Foxing",
+    "mould": "artrestore.damage.chemistry.mould:Mould",
+    "silvering": "artrestore.damage.chemistry.silvering:Silvering",
+    "bleaching": "artrestore.damage.chemistry.bleaching:Bleaching",
+    "halftone": "artrestore.damage.capture.halftone:Halftone",
+    "uneven-light": "artrestore.damage.capture.uneven_light:UnevenLight",
+    "glare": "artrestore.damage.capture.glare:Glare",
+    "colour-cast": "artrestore.damage.capture.colour_cast:ColourCast",
+    "blur": "artrestore.damage.capture.blur:Blur",
+    "noise": "artrestore.damage.capture.noise:Noise",
+    "rescale": "artrestore.damage.capture.rescale:Rescale",
+    "jpeg": "artrestore.damage.capture.jpeg:Jpeg",
 }
 
 
@@ -44,10 +42,5 @@ def kind(name: str) -> type[Damage]:
     Raises:
         UsageError: there is no such kind.
     """
-    if name not in KINDS:
-        near = difflib.get_close_matches(name, KINDS, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(KINDS)}"
-        raise UsageError(f"There is no kind of damage named {name}", hint=hint)
-    module, _, cls = KINDS[name].partition(":")
-    found: type[Damage] = getattr(import_module(f"artrestore.damage.{module}"), cls)
+    found: type[Damage] = find(KINDS, name, what="kind of damage")
     return found

@@ -3,6 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -123,7 +124,7 @@ class Recipe(_Checked):
             raise ValueError("a recipe has either [[steps]] or [[choices]]")
         return self
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A hash of all that decides what the recipe does."""
         own = self.model_dump_json(exclude={"name", "description"})

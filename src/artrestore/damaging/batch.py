@@ -88,11 +88,18 @@ def damage_batch(plan: DamagePlan, *, workers: int | None = None) -> Iterator[Da
 def _share_out(plan: DamagePlan, pool: ProcessPoolExecutor, *, ahead: int) -> Iterator[DamageResult]:
     waiting: deque[Future[DamageResult]] = deque()
     for job in plan.jobs:
-        waiting.append(pool.submit(_damage_one, job, plan.recipe, plan.seed))
+        waiting.append(_skipped(job) if job.done else pool.submit(_damage_one, job, plan.recipe, plan.seed))
         if len(waiting) > ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _skipped(job: DamageJob) -> Future[DamageResult]:
+    """The result, in its turn, of a job that no process is needed for."""
+    result: Future[DamageResult] = Future()
+    result.set_result(DamageResult(job=job, outcome="skipped"))
+    return result
 
 
 def generator_for(job: DamageJob, seed: int) -> np.random.Generator:

@@ -3,12 +3,11 @@
 Importing this module loads no torch, so that `--help` can list the names.
 """
 
-import difflib
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from artrestore.errors import UsageError
+from artrestore.lookup import find
 
 if TYPE_CHECKING:
     from artrestore.models.base import RestorationModel
@@ -26,12 +25,7 @@ def architecture(name: str) -> type["RestorationModel"]:
     Raises:
         UsageError: no such name.
     """
-    if name not in ARCHITECTURES:
-        near = difflib.get_close_matches(name, ARCHITECTURES, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(ARCHITECTURES)}"
-        raise UsageError(f"There is no architecture named {name}", hint=hint)
-    module, cls = ARCHITECTURES[name].split(":")
-    found: type[RestorationModel] = getattr(importlib.import_module(module), cls)
+    found: type[RestorationModel] = find(ARCHITECTURES, name, what="architecture")
     return found
 
 

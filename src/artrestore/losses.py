@@ -1,5 +1,8 @@
-"""Losses of the Variational Autoencoders: sums over pixels and latents, means over the batch."""
+"""Losses and proper scores: of the VAEs with a Bernoulli likelihood, of the flagship's mean, samples and scale."""
 
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,3 +22,35 @@ def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     """
     mu, logvar = mu.float(), logvar.float()
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).flatten(1).sum(dim=1).mean()
+
+
+def charbonnier(restored: Tensor, reference: Tensor, eps: float = 1e-3) -> Tensor:
+    """sqrt(d^2 + eps^2) - eps of the difference d (Charbonnier et al. 1994), each picture's mean: (N,)."""
+    difference = restored.float() - reference.float()
+    return (torch.sqrt(difference.square() + eps * eps) - eps).flatten(1).mean(dim=1)
+
+
+def log_per_picture(losses: Tensor, floor: float) -> Tensor:
+    """Mean over the batch of log(loss + floor): (N,) -> scalar.
+
+    Like the PSNR, it asks of each picture a share of its own error: otherwise the ruined ones alone would be
+    learned from, and good ones harmed. The floor ends the reward for pictures that are as good as perfect.
+    """
+    return torch.log(losses + floor).mean()
+
+
+def crps_of_two(first: Tensor, second: Tensor, reference: Tensor) -> Tensor:
+    """The fair continuous ranked probability score from two samples, the mean over all values.
+
+    (|a - x| + |b - x|) / 2 - |a - b| / 2, whose expectation is least when samples follow the distribution of x
+    (Gneiting & Raftery 2007; fair for few samples: Ferro 2014).
+    """
+    first, second, reference = first.float(), second.float(), reference.float()
+    error = (first - reference).abs() + (second - reference).abs()
+    return 0.5 * (error - (first - second).abs()).mean()
+
+
+def laplace_nll(reference: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """-log of the Laplace density with scale exp(log_scale), in nats: the mean over all values."""
+    difference = (reference.float() - mean.float()).abs()
+    return (difference * torch.exp(-log_scale) + log_scale).mean() + math.log(2)

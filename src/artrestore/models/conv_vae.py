@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from artrestore.losses import bernoulli_nll
-from artrestore.models.base import ModelSpec, RestorationModel, TileRule
+from artrestore.models.base import ModelSpec, RestorationModel, StageName, Surroundings, TileRule
 from artrestore.models.layers import DiagonalGaussian
 
 Size = Annotated[int, Field(ge=1, le=65536)]
@@ -113,12 +113,20 @@ class ConvVAE(RestorationModel):
         """Fixed-size tiles that overlap by half: latent vectors make neighbours disagree, blending hides it."""
         return TileRule(tile_size=self.config.picture_size, overlap=self.config.picture_size // 2, fixed=True)
 
-    def forward(self, damaged: Tensor) -> Tensor:
+    def forward(self, damaged: Tensor, around: Surroundings | None = None) -> Tensor:  # noqa: ARG002
         """Restore by the posterior mean: (N, 3, S, S) in [0, 1] -> the same."""
         posterior, features = self.encoder(damaged)
         return torch.sigmoid(self.decode_logits(posterior.mu, features).float())
 
-    def training_losses(self, damaged: Tensor, clear: Tensor, *, beta: float) -> dict[str, Tensor]:
+    def training_losses(
+        self,
+        damaged: Tensor,
+        clear: Tensor,
+        *,
+        beta: float,
+        stage: StageName = "restore",  # noqa: ARG002
+        around: Surroundings | None = None,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
         """Binary cross-entropy (sum over pixels) + beta * KL to N(0, I)."""
         posterior, features = self.encoder(damaged)
         reconstruction = bernoulli_nll(self.decode_logits(posterior.sample(), features), clear)

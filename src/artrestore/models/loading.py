@@ -1,4 +1,4 @@
-"""From a weight file to a model that is ready to restore."""
+"""From a weight file, or the name of bundled weights, to a model that is ready to restore."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,9 @@ from artrestore.errors import UsageError, WeightsError
 from artrestore.io.weights_file import WeightsHeader, read_header, read_tensors
 from artrestore.models.base import RestorationModel
 from artrestore.models.devices import pick_device
-from artrestore.models.registry import ARCHITECTURES, build
+from artrestore.models.registry import ARCHITECTURES, BUNDLED_WEIGHTS, DEFAULT_WEIGHTS, build
 
-RUNS_FOLDER = Path("runs")
-BEST_WEIGHTS = "best.safetensors"
+BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +28,7 @@ def load_model(weights: Path | str | None = None, *, device: str = "auto") -> Lo
     """Load a weight file strictly: every tensor must be there, with the shape its architecture gives it.
 
     Args:
-        weights: a `.safetensors` file; None takes the newest run below `runs/` (see `newest_weights`).
+        weights: a `.safetensors` file or a name of bundled weights; see `find_weights`.
         device: see `pick_device`.
 
     Raises:
@@ -37,7 +36,7 @@ def load_model(weights: Path | str | None = None, *, device: str = "auto") -> Lo
         DeviceError: the device is not there.
     """
     target = pick_device(device)
-    path = Path(weights) if weights else newest_weights()
+    path = find_weights(weights)
     header = read_header(path)
     try:
         if header.architecture not in ARCHITECTURES:
@@ -51,19 +50,26 @@ def load_model(weights: Path | str | None = None, *, device: str = "auto") -> Lo
     return LoadedModel(model=model.to(target).eval(), header=header, path=path, device=target)
 
 
-def newest_weights(runs: Path = RUNS_FOLDER) -> Path:
-    """The best weights of the run below `runs` that was written last.
+def find_weights(weights: Path | str | None = None) -> Path:
+    """The file of bundled weights, by their name, or a user's file; None: the bundled default.
 
     Raises:
-        WeightsError: there is none.
+        WeightsError: there is no such file, nor bundled weights of that name.
     """
-    found = sorted(runs.glob(f"*/{BEST_WEIGHTS}"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    name = str(weights) if weights else DEFAULT_WEIGHTS
+    bundled = name in BUNDLED_WEIGHTS
+    path = BUNDLED_FOLDER / f"{name}.safetensors" if bundled else Path(name)
+    if path.is_file():
+        return path
+    if bundled:
         raise WeightsError(
-            f"No weights were named, and there is no trained run in {runs}/",
-            hint="Name a file with --weights, or train one: artrestore train CLEAR DISTORTED",
+            f"The weights `{name}` did not come with this installation",
+            hint="Install artrestore again, or name a file that `artrestore train` wrote with --weights.",
         )
-    return found[-1]
+    raise WeightsError(
+        f"There is no weight file {path}",
+        hint=f"Bundled weights are named {' and '.join(BUNDLED_WEIGHTS)}; `artrestore train` makes your own.",
+    )
 
 
 def _require_same_shapes(path: Path, header: WeightsHeader, model: RestorationModel) -> None:

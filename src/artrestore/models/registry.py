@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 ARCHITECTURES: dict[str, str] = {
     "conv-vae": "artrestore.models.conv_vae:ConvVAE",
     "skip-vae": "artrestore.models.skip_vae:SkipVAE",
+    "hierarchical-vae": "artrestore.models.hierarchical_vae:HierarchicalVAE",
 }
 DEFAULT_ARCHITECTURE = "skip-vae"
+
+# The weights that come with the package: what `restore` takes if nothing is named, and what `sample` takes.
+DEFAULT_WEIGHTS = "default"
+GENERATIVE_WEIGHTS = "generative"
+BUNDLED_WEIGHTS = (DEFAULT_WEIGHTS, GENERATIVE_WEIGHTS)
 
 
 def architecture(name: str) -> type["RestorationModel"]:

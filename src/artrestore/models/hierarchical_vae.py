@@ -1,0 +1,292 @@
+"""`hierarchical-vae`: a residual U-Net that restores, with latents that tell what else it might have been.
+
+    whole picture -> thumbnail -> tone network -> context --------------+
+                                       +-------> tone correction --+    |
+    tile, mask of losses ------------------------------------------+    |
+       -> unshuffle 2 -> w0 -> w1 -> w2 -> w3 (middle) <-- FiLM --------+
+                         |     |     |      + eps at 1/16
+                         |     |    w2      + eps at 1/8
+                         |    w1            + eps at 1/4
+                        w0 -> shuffle 2 -> + corrected tile = mean
+                         +-> log scale of a Laplace distribution (on detached features)
+
+Dense residual blocks where channels are few, gated ones with layer normalisation (NAFNet's, without channel
+attention) where they are many. The latents are described in `latents.py`, tone in `tone.py`.
+
+Training has two stages. `restore` fits the mean. `uncertainty` freezes it and fits the latents, by the ELBO with a
+target rate for each level and by the CRPS of prior samples, and the scale, by the Laplace likelihood.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from artrestore.losses import charbonnier, crps_of_two, laplace_nll, log_per_picture
+from artrestore.models.base import (
+    ModelSpec,
+    RestorationModel,
+    StageName,
+    Surroundings,
+    TileRule,
+    TrainingDefaults,
+)
+from artrestore.models.blocks import GatedBlock, ResidualBlock, Upsample, zero_initialised
+from artrestore.models.latents import NoiseInjection, Posterior, steer
+from artrestore.models.tone import ToneNetwork
+
+Width = Annotated[int, Field(ge=4, le=4096)]
+Blocks = Annotated[int, Field(ge=1, le=64)]
+
+# Nats per pixel of the picture that the global latent and each level shall carry, coarsest first.
+_TARGET_RATES = (0.0005, 0.005, 0.015, 0.03)
+_BETA_GAIN = 0.02
+_CRPS_WEIGHT = 0.5
+_NLL_WEIGHT = 0.02
+_ERROR_FLOOR = 0.02  # of the mean absolute error; at 0.004, doing nothing was all that was learned
+_LOG_SCALE_RANGE = (-8.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class HierarchicalVAEConfig:
+    """Settings of `hierarchical-vae`.
+
+    Attributes:
+        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the picture's sides.
+        blocks: blocks down, and again up, at the first three of these.
+        middle_blocks: blocks at 1/16.
+        dense_levels: levels with dense residual blocks; the coarser ones have gated blocks.
+        noise: channels of the latents at 1/16, 1/8 and 1/4.
+        tone_noise: channels of the global latent.
+        context: length of the vector that describes the whole picture.
+        grid: cells along a side of the grid of colour transforms.
+    """
+
+    widths: tuple[Width, Width, Width, Width] = (48, 96, 192, 256)
+    blocks: tuple[Blocks, Blocks, Blocks] = (2, 2, 4)
+    middle_blocks: Annotated[int, Field(ge=2, le=64)] = 8
+    dense_levels: Annotated[int, Field(ge=0, le=3)] = 2
+    noise: tuple[Blocks, Blocks, Blocks] = (24, 12, 6)
+    tone_noise: Blocks = 8
+    context: Width = 64
+    grid: Annotated[int, Field(ge=1, le=8)] = 8
+
+
+class Encoded(NamedTuple):
+    """What the decoder needs of a tile: see `HierarchicalVAE.encode`."""
+
+    damaged: Tensor
+    corrected: Tensor
+    skips: tuple[Tensor, ...]
+    middle: Tensor
+    context: Tensor
+    local: Tensor
+    place: Tensor
+
+    def repeated(self, times: int) -> "Encoded":
+        """The same tiles several times over, for as many decodings in one pass."""
+
+        def again(part: Tensor) -> Tensor:
+            return torch.cat([part] * times)  # which keeps the memory format, as `repeat` does not
+
+        skips = tuple(again(skip) for skip in self.skips)
+        rest = (again(part) for part in (self.middle, self.context, self.local, self.place))
+        return Encoded(again(self.damaged), again(self.corrected), skips, *rest)
+
+
+class HierarchicalVAE(RestorationModel):
+    """The flagship; see the module's text."""
+
+    name: ClassVar[str] = "hierarchical-vae"
+    config_type: ClassVar[type[HierarchicalVAEConfig]] = HierarchicalVAEConfig
+    log_beta: Tensor
+    sizes: ClassVar[dict[str, dict[str, Any]]] = {
+        "small": {"widths": (32, 64, 128, 192), "blocks": (1, 1, 2), "middle_blocks": 4},
+        "base": {},
+        "large": {"widths": (80, 160, 320, 512), "blocks": (2, 3, 6), "middle_blocks": 10},
+    }
+    spec: ClassVar[ModelSpec] = ModelSpec(
+        summary="hierarchical VAE; faithful restorations that tell how sure they are, and others as plausible",
+        can_sample=False,
+        can_quantify=True,
+        sees_surroundings=True,
+        training=TrainingDefaults(
+            stages=("restore", "uncertainty"), stage_shares=(0.75, 0.25), optimizer="adamw",
+            batch_size=16, crop_size=128, clip_grad_norm=1.0, ema=0.999, fine_tuning=0.2,
+        ),
+    )  # fmt: skip
+
+    def __init__(self, config: HierarchicalVAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, last = config.widths, config.widths[-1]
+        self.tone = ToneNetwork(config.context, config.grid, config.tone_noise)
+        self.intro = nn.Conv2d(16, widths[0], 3, padding=1)
+        self.down_blocks = nn.ModuleList(self._level(level) for level in range(3))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
+        self.modulate = nn.Linear(config.context, 2 * last)
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
+        half = config.middle_blocks // 2
+        self.middle_in = nn.Sequential(*(GatedBlock(last) for _ in range(half)))
+        self.middle_out = nn.Sequential(*(GatedBlock(last) for _ in range(config.middle_blocks - half)))
+        self.up = nn.ModuleList(Upsample(b, a) for a, b in reversed(list(pairwise(widths))))
+        self.up_blocks = nn.ModuleList(self._level(level) for level in (2, 1, 0))
+        self.noise = nn.ModuleList(
+            NoiseInjection(width, channels) for width, channels in zip(widths[:0:-1], config.noise, strict=True)
+        )
+        self.residual = zero_initialised(nn.Conv2d(widths[0], 12, 3, padding=1))
+        self.log_scale = nn.Sequential(
+            nn.Conv2d(widths[0], 48, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(48, 48, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(48, 12, 3, padding=1),
+        )  # fmt: skip
+        self.posterior: Posterior | None = None
+
+    def _level(self, level: int) -> nn.Sequential:
+        block = ResidualBlock if level < self.config.dense_levels else GatedBlock
+        return nn.Sequential(*(block(self.config.widths[level]) for _ in range(self.config.blocks[level])))
+
+    @property
+    def tile_rule(self) -> TileRule:
+        """Any multiple of 16."""
+        return TileRule(tile_size=768, overlap=128, multiple=16, batch_size=1)
+
+    @property
+    def noise_shape(self) -> tuple[tuple[int, int | None], ...]:
+        """Channels of each latent and the pixels that one of its values spans; None for the global one."""
+        return ((self.config.tone_noise, None), *zip(self.config.noise, (16, 8, 4), strict=True))
+
+    def forward(self, damaged: Tensor, around: Surroundings | None = None) -> Tensor:
+        """Restore by the mean: (N, 3, H, W) in [0, 1] -> the same, float32; sides are multiples of 16."""
+        encoded = self.encode(damaged, around or Surroundings.alone(damaged))
+        return self.picture(encoded, self.decode(encoded)).clamp(0, 1)
+
+    def quantify(self, damaged: Tensor, around: Surroundings | None = None) -> tuple[Tensor, Tensor]:
+        """The mean and the scale of a Laplace distribution around it, both (N, 3, H, W), float32."""
+        encoded = self.encode(damaged, around or Surroundings.alone(damaged))
+        features = self.decode(encoded)
+        return self.picture(encoded, features).clamp(0, 1), self._log_scale(features).exp()
+
+    def draw(self, damaged: Tensor, noise: list[Tensor], around: Surroundings | None = None) -> Tensor:
+        """A plausible restoration: (N, 3, H, W) in [0, 1].
+
+        Args:
+            damaged: (N, 3, H, W) in [0, 1].
+            noise: values from N(0, I), one tensor for each entry of `noise_shape`: (N, C), then (N, C, h, w).
+            around: the rest of the picture.
+        """
+        encoded = self.encode(damaged, around or Surroundings.alone(damaged))
+        return self.picture(encoded, self.decode(encoded, noise), noise).clamp(0, 1)
+
+    def encode(self, damaged: Tensor, around: Surroundings) -> Encoded:
+        """Correct the tone and go down to 1/16; nothing here depends on the latents."""
+        context, local = (part.float() for part in self.tone(around.thumbnail))
+        with torch.autocast(damaged.device.type, enabled=False):
+            corrected = self.tone.correct(damaged, around.place, context, local)
+        h = self.intro(F.pixel_unshuffle(torch.cat([corrected - 0.5, around.lost], dim=1), 2))
+        skips = []
+        for blocks, down in zip(self.down_blocks, self.down, strict=True):
+            h = blocks(h)
+            skips.append(h)
+            h = down(h)
+        scale, shift = self.modulate(context).to(h.dtype)[:, :, None, None].chunk(2, dim=1)
+        middle = self.middle_in(h * (1 + scale) + shift)
+        return Encoded(damaged, corrected, tuple(skips), middle, context, local, around.place)
+
+    def decode(self, encoded: Encoded, noise: list[Tensor] | None = None) -> Tensor:
+        """Up again to features (N, w0, H/2, W/2); without noise, the mean's."""
+        levels: list[Tensor | None] = [None, None, None] if noise is None else list(noise[1:])
+        h = self.middle_out(self.noise[0](encoded.middle, levels[0]))
+        for index, (up, blocks) in enumerate(zip(self.up, self.up_blocks, strict=True)):
+            h = up(h) + encoded.skips[-1 - index]
+            if index < 2:
+                h = self.noise[index + 1](h, levels[index + 1])
+            h = blocks(h)
+        features: Tensor = h
+        return features
+
+    def picture(self, encoded: Encoded, features: Tensor, noise: list[Tensor] | None = None) -> Tensor:
+        """The corrected tile and the residual, added in float32; not clipped."""
+        corrected = encoded.corrected
+        if noise is not None:
+            with torch.autocast(features.device.type, enabled=False):
+                context = self.tone.noise(encoded.context, noise[0].to(encoded.context))
+                corrected = self.tone.correct(encoded.damaged, encoded.place, context, encoded.local)
+        return corrected + F.pixel_shuffle(self.residual(features), 2).float()
+
+    def _log_scale(self, features: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.log_scale(features.detach()), 2).float().clamp(*_LOG_SCALE_RANGE)
+
+    def prepare_training(self) -> None:
+        """Add the posterior, and the weight of each latent's KL divergence, which training steers."""
+        self.posterior = Posterior(self.config.noise, self.config.tone_noise)
+        self.register_buffer("log_beta", torch.full((len(_TARGET_RATES),), -4.0))
+
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors that restoring needs: all but those of the posterior."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith(("posterior.", "log_beta"))}
+
+    def trained_parameters(self, stage: StageName) -> list[nn.Parameter]:
+        """The mean's in `restore`, all others in `uncertainty`."""
+        own = [*self.noise.parameters(), *self.tone.noise.parameters(), *self.log_scale.parameters()]
+        own += self.posterior.parameters() if self.posterior else []
+        if stage == "uncertainty":
+            return own
+        others = {id(parameter) for parameter in own}
+        return [parameter for parameter in self.parameters() if id(parameter) not in others]
+
+    def training_losses(
+        self,
+        damaged: Tensor,
+        clear: Tensor,
+        *,
+        beta: float,
+        stage: StageName = "restore",
+        around: Surroundings | None = None,
+    ) -> dict[str, Tensor]:
+        """Of the mean: Charbonnier's, in its logarithm; of the latents and the scale: `_uncertainty_losses`."""
+        around = around or Surroundings.alone(damaged)
+        if stage == "uncertainty":
+            return self._uncertainty_losses(damaged, clear, beta, around)
+        encoded = self.encode(damaged, around)
+        errors = charbonnier(self.picture(encoded, self.decode(encoded)), clear)
+        return {"loss": log_per_picture(errors, _ERROR_FLOOR), "reconstruction": errors.mean()}
+
+    def _uncertainty_losses(
+        self, damaged: Tensor, clear: Tensor, beta: float, around: Surroundings
+    ) -> dict[str, Tensor]:
+        """-ELBO with a beta for each latent + CRPS of two prior samples at two scales + the scale's likelihood."""
+        if self.posterior is None:
+            raise RuntimeError("prepare_training comes first")
+        with torch.no_grad():
+            encoded = self.encode(damaged, around)
+            features = self.decode(encoded)
+            mean = self.picture(encoded, features)
+        posterior = self.posterior(damaged, clear, mean)
+        inferred = [level.sample() for level in posterior]
+        # One pass for three: inferred latents, and two draws from the prior.
+        noise = [torch.cat([eps, torch.randn_like(eps), torch.randn_like(eps)]) for eps in inferred]
+        tripled = encoded.repeated(3)
+        reconstructed, first, second = self.picture(tripled, self.decode(tripled, noise), noise).chunk(3)
+        rates = torch.stack([level.kl() for level in posterior]) / clear[0, 0].numel()
+        reconstruction = charbonnier(reconstructed, clear).mean()
+        crps = crps_of_two(first, second, clear)
+        crps = crps + crps_of_two(*(F.avg_pool2d(part, 4) for part in (first, second, clear)))
+        nll = laplace_nll(clear, mean, self._log_scale(features))
+        loss = (
+            reconstruction + (self.log_beta.exp() * beta * rates).sum() + _CRPS_WEIGHT * crps + _NLL_WEIGHT * nll
+        )
+        if self.training:
+            self.log_beta.copy_(
+                steer(self.log_beta, rates.detach(), self.log_beta.new_tensor(_TARGET_RATES), _BETA_GAIN)
+            )
+        names = ("kl_tone", "kl_16", "kl_8", "kl_4")
+        return {
+            "loss": loss, "reconstruction": reconstruction, "kl": rates.sum(), "crps": crps, "nll": nll,
+            **dict(zip(names, rates, strict=True)),
+        }  # fmt: skip

@@ -1,0 +1,90 @@
+"""Tone is global: a small network reads the whole picture's thumbnail and corrects colours smoothly.
+
+Fading, varnish, casts and uneven light cannot be judged from a tile. What is read here is the same for every tile
+of a picture, so tiles cannot disagree about it. The correction is a coarse grid of colour transforms, as in HDRNet
+(Gharbi et al. 2017), each a quadratic polynomial of the pixel, interpolated over the picture. It begins at zero.
+"""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from artrestore.models.blocks import zero_initialised
+
+_WIDTHS = (32, 48, 64, 96)
+_TERMS = 7  # of the polynomial: 1, r, g, b, r^2, g^2, b^2
+
+
+class ToneNetwork(nn.Module):
+    """Thumbnail (N, 3, 128, 128) -> context (N, D) and the grid of colour transforms.
+
+    Args:
+        context: D.
+        grid: cells of the grid along a side; at most 8.
+        noise: channels of the global latent, which varies the grid and nothing else.
+    """
+
+    def __init__(self, context: int, grid: int, noise: int) -> None:
+        super().__init__()
+        self.grid = grid
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise((3, *_WIDTHS)))
+        self.context = nn.Sequential(nn.Linear(2 * _WIDTHS[-1], context), nn.ReLU(), nn.Linear(context, context))
+        self.local = nn.Conv2d(_WIDTHS[-1], 64, 3, padding=1)
+        self.from_context = nn.Linear(context, 64)
+        self.transforms = zero_initialised(nn.Conv2d(64, 3 * _TERMS, 1))
+        self.noise = ContextNoise(context, noise)
+
+    def forward(self, small: Tensor) -> tuple[Tensor, Tensor]:
+        """Read a thumbnail: (context (N, D), local features (N, 64, grid, grid)), in float32."""
+        h = small - 0.5
+        for convolution in self.down:
+            h = F.relu(convolution(h))
+        pooled = torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1)
+        context: Tensor = self.context(pooled)
+        return context, F.adaptive_avg_pool2d(self.local(h), self.grid)
+
+    def correct(self, picture: Tensor, place: Tensor, context: Tensor, local: Tensor) -> Tensor:
+        """Add the correction to a tile.
+
+        Args:
+            picture: (N, 3, H, W), float32.
+            place: (N, 4), the tile's top, left, bottom and right in its picture, as fractions of its sides.
+            context: of this tile's picture, from `forward`.
+            local: the same.
+        """
+        grid = self.transforms(F.relu(local + self.from_context(context)[:, :, None, None]))
+        rows = _spline(place[:, 0], place[:, 2], picture.shape[2], self.grid)
+        columns = _spline(place[:, 1], place[:, 3], picture.shape[3], self.grid)
+        at_pixels = torch.einsum("nchj,nwj->nchw", torch.einsum("ncij,nhi->nchj", grid, rows), columns)
+        centred = picture - 0.5
+        terms = torch.cat([torch.ones_like(picture[:, :1]), centred, centred.square()], dim=1)
+        change: Tensor = (at_pixels.unflatten(1, (3, _TERMS)) * terms[:, None]).sum(2)
+        return picture + change
+
+
+class ContextNoise(nn.Module):
+    """The global latent: context + W(U(context) * V(eps)), which for eps = 0 is the context itself."""
+
+    def __init__(self, context: int, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Linear(context, context)
+        self.direction = nn.Linear(channels, context, bias=False)
+        self.out = nn.Linear(context, context, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, context: Tensor, eps: Tensor) -> Tensor:
+        """(N, D) and eps (N, C) -> (N, D)."""
+        varied: Tensor = context + self.out(self.scale(context) * self.direction(eps))
+        return varied
+
+
+def _spline(start: Tensor, stop: Tensor, length: int, cells: int) -> Tensor:
+    """Weights of the cells at each pixel of a side: quadratic B-splines, (N, length, cells), summing to 1."""
+    steps = (torch.arange(length, device=start.device) + 0.5) / length
+    at = start[:, None] + steps * (stop - start)[:, None]
+    position = (at * cells - 0.5).clamp(0, cells - 1)
+    distance = (position[:, :, None] - torch.arange(cells, device=start.device)).abs()
+    weights = torch.where(distance < 0.5, 0.75 - distance.square(), 0.5 * (1.5 - distance).clamp(min=0).square())
+    return weights / weights.sum(2, keepdim=True)

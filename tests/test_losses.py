@@ -1,0 +1,82 @@
+"""Losses and scores, against the definitions of others."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from artrestore.losses import (
+    bernoulli_nll,
+    charbonnier,
+    crps_of_two,
+    kl_to_standard_normal,
+    laplace_nll,
+    log_per_picture,
+)
+
+
+def test_kl_is_that_of_torch_distributions() -> None:
+    mu, logvar = torch.randn(5, 7), torch.randn(5, 7)
+    posterior = torch.distributions.Normal(mu, torch.exp(0.5 * logvar))
+    prior = torch.distributions.Normal(torch.zeros(5, 7), torch.ones(5, 7))
+    expected = torch.distributions.kl_divergence(posterior, prior).sum(1).mean()
+    torch.testing.assert_close(kl_to_standard_normal(mu, logvar), expected)
+
+
+def test_reconstruction_is_a_sum_over_pixels_and_a_mean_over_the_batch() -> None:
+    logits, target = torch.randn(4, 3, 5, 5), torch.rand(4, 3, 5, 5)
+    expected = nn.functional.binary_cross_entropy(torch.sigmoid(logits), target, reduction="sum") / 4
+    torch.testing.assert_close(bernoulli_nll(logits, target), expected)
+
+
+def test_charbonnier_is_the_absolute_error_but_round_at_zero() -> None:
+    restored, reference = np.random.default_rng(0).random((2, 4, 3, 6, 5))
+    expected = [
+        sum(math.sqrt(d * d + 0.01) - 0.1 for d in (restored[n] - reference[n]).ravel()) / (3 * 6 * 5)
+        for n in range(4)
+    ]
+    found = charbonnier(torch.from_numpy(restored), torch.from_numpy(reference), eps=0.1)
+    assert found.tolist() == pytest.approx(expected, rel=1e-5)
+    same = torch.rand(2, 3, 4, 4).requires_grad_()
+    charbonnier(same, same.detach()).sum().backward()
+    assert charbonnier(same, same).tolist() == [0.0, 0.0]
+    assert same.grad is not None
+    assert not same.grad.any()
+
+
+def test_the_logarithm_asks_of_each_picture_a_share_of_its_own_error() -> None:
+    errors = torch.tensor([0.5, 0.005], requires_grad=True)
+    log_per_picture(errors, 0.0).backward()
+    assert errors.grad is not None
+    assert (errors.grad * errors.detach()).tolist() == pytest.approx([0.5, 0.5])
+    assert log_per_picture(torch.tensor([0.3, 0.1]), 0.1).item() == pytest.approx(
+        (math.log(0.4) + math.log(0.2)) / 2
+    )
+
+
+def test_the_negative_log_likelihood_is_that_of_torch_distributions() -> None:
+    reference, mean, log_scale = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    expected = -torch.distributions.Laplace(mean, log_scale.exp()).log_prob(reference).mean()
+    torch.testing.assert_close(laplace_nll(reference, mean, log_scale), expected)
+
+
+@pytest.mark.parametrize("value", [-1.5, 0.0, 0.4, 3.0])
+def test_the_score_of_two_samples_is_fair(value: float) -> None:
+    """Its mean over pairs of samples is the score of the whole distribution (Gneiting & Raftery 2007, eq. 21)."""
+    first, second = torch.randn(2, 400_000, generator=torch.Generator().manual_seed(0))
+    density = math.exp(-(value**2) / 2) / math.sqrt(2 * math.pi)
+    below = 0.5 * (1 + math.erf(value / math.sqrt(2)))
+    expected = value * (2 * below - 1) + 2 * density - 1 / math.sqrt(math.pi)
+    assert crps_of_two(first, second, torch.full_like(first, value)).item() == pytest.approx(expected, abs=0.005)
+
+
+def test_the_score_is_best_for_samples_of_the_truth() -> None:
+    truth, first, second = torch.randn(3, 200_000, generator=torch.Generator().manual_seed(0))
+    scores = {
+        (shift, spread): crps_of_two(shift + spread * first, shift + spread * second, truth).item()
+        for shift in (-0.5, 0.0, 0.5)
+        for spread in (0.0, 0.5, 1.0, 1.5)
+    }
+    assert min(scores, key=lambda key: scores[key]) == (0.0, 1.0)

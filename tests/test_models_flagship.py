@@ -1,0 +1,142 @@
+"""`hierarchical-vae`: what makes it what it is."""
+
+import math
+
+import pytest
+import torch
+
+from artrestore.models.base import RestorationModel, Surroundings
+from artrestore.models.hierarchical_vae import _TARGET_RATES, HierarchicalVAE
+from artrestore.models.latents import steer
+from artrestore.models.registry import build
+from artrestore.models.tone import ToneNetwork
+from conftest import TINY_FLAGSHIP, shaken, tiny_model
+
+
+def pictures(count: int = 2, height: int = 32, width: int = 48) -> torch.Tensor:
+    return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def noise_for(model: RestorationModel, damaged: torch.Tensor, scale: float) -> list[torch.Tensor]:
+    count, _, height, width = damaged.shape
+    return [
+        scale
+        * torch.randn(*((count, channels) if span is None else (count, channels, height // span, width // span)))
+        for channels, span in model.noise_shape
+    ]
+
+
+@pytest.mark.parametrize(("size", "count"), [("small", 2_089_853), ("base", 6_781_485), ("large", 28_885_645)])
+def test_the_sizes_have_the_parameters_that_the_documentation_says(size: str, count: int) -> None:
+    with torch.device("meta"):
+        assert build("hierarchical-vae", HierarchicalVAE.sizes[size]).parameter_count == count
+
+
+def test_begins_by_giving_back_what_it_is_given() -> None:
+    model = build("hierarchical-vae", TINY_FLAGSHIP).eval()
+    assert torch.equal(model(pictures()), pictures())
+    drawn = model.draw(pictures(), noise_for(model, pictures(), 1.0))
+    assert torch.equal(drawn, pictures())
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@torch.inference_mode()
+def test_without_noise_a_draw_is_the_mean_to_the_bit(bf16: bool) -> None:
+    model = tiny_model("hierarchical-vae").eval()
+    model.prepare_training()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        mean = model(pictures())
+        quantified, scale = model.quantify(pictures())
+        still = model.draw(pictures(), noise_for(model, pictures(), 0.0))
+    assert torch.equal(quantified, mean)
+    assert torch.equal(still, mean)
+    assert mean.dtype == scale.dtype == torch.float32
+    assert (scale > 0).all()
+
+
+@torch.inference_mode()
+def test_every_latent_changes_the_draw() -> None:
+    model = tiny_model("hierarchical-vae").eval()
+    still = noise_for(model, pictures(), 0.0)
+    mean = model(pictures())
+    for level in range(len(still)):
+        noise = [*still[:level], torch.ones_like(still[level]), *still[level + 1 :]]
+        assert not torch.equal(model.draw(pictures(), noise), mean), level
+
+
+@torch.inference_mode()
+def test_what_is_told_of_losses_is_heard() -> None:
+    model = tiny_model("hierarchical-vae").eval()
+    around = Surroundings.alone(pictures())
+    told = around._replace(lost=torch.ones_like(around.lost))
+    assert not torch.equal(model(pictures(), told), model(pictures(), around))
+
+
+def test_what_only_training_needs_is_not_kept() -> None:
+    model = tiny_model("hierarchical-vae")
+    plain = set(model.state_dict())
+    model.prepare_training()
+    assert model.weights().keys() == plain
+    assert model.state_dict().keys() > plain
+
+
+@torch.inference_mode()
+def test_neighbouring_tiles_agree_about_tone() -> None:
+    torch.manual_seed(0)
+    tone = shaken(ToneNetwork(context=16, grid=8, noise=2))  # type: ignore[arg-type]
+    picture, small = torch.rand(1, 3, 96, 160), torch.rand(1, 3, 128, 128)
+    context, local = tone(small)
+
+    def corrected(top: int, left: int, bottom: int, right: int) -> torch.Tensor:
+        place = torch.tensor([[top / 96, left / 160, bottom / 96, right / 160]])
+        return tone.correct(picture[:, :, top:bottom, left:right], place, context, local)
+
+    whole = corrected(0, 0, 96, 160)
+    assert (whole - picture).abs().mean() > 0.005  # it does correct something
+    torch.testing.assert_close(corrected(16, 32, 80, 112), whole[:, :, 16:80, 32:112], atol=1e-5, rtol=0)
+    torch.testing.assert_close(corrected(48, 96, 96, 160), whole[:, :, 48:96, 96:160], atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_tiles_of_a_picture_agree_away_from_their_borders() -> None:
+    model = tiny_model("hierarchical-vae").eval()
+    picture = pictures(1, 32, 320)
+    around = Surroundings.alone(picture)
+    part = around._replace(place=torch.tensor([[0.0, 0.25, 1.0, 1.0]]), lost=around.lost[:, :, :, 80:])
+    tile = model(picture[:, :, :, 80:], part)
+    # Far enough from the tile's left border, which the whole picture does not have.
+    torch.testing.assert_close(tile[:, :, :, 112:], model(picture, around)[:, :, :, 192:], atol=1e-5, rtol=0)
+
+
+def test_each_rate_is_steered_to_its_own_target() -> None:
+    targets = torch.tensor(_TARGET_RATES)
+    needed = torch.tensor([-6.0, -3.0, 0.0, 2.0])  # the log beta at which a level's rate is its target
+    log_beta = torch.full((4,), -4.0)
+    for _ in range(3000):
+        rates = targets * torch.exp(needed - log_beta)  # less rate for more beta
+        log_beta = steer(log_beta, rates, targets, 0.02)
+    torch.testing.assert_close(log_beta, needed, atol=0.05, rtol=0)
+
+
+def test_a_step_that_failed_steers_nothing() -> None:
+    targets = torch.tensor(_TARGET_RATES)
+    before = torch.full((4,), -4.0)
+    assert torch.equal(steer(before, torch.full((4,), math.nan), targets, 0.02), before)
+
+
+def test_steering_happens_in_training_only() -> None:
+    model = tiny_model("hierarchical-vae")
+    model.prepare_training()
+    before = model.log_beta.clone()
+    model.eval().training_losses(pictures(), pictures().square(), beta=1.0, stage="uncertainty")
+    assert torch.equal(model.log_beta, before)
+    losses = model.train().training_losses(pictures(), pictures().square(), beta=1.0, stage="uncertainty")
+    rates = torch.stack([losses[name] for name in ("kl_tone", "kl_16", "kl_8", "kl_4")])
+    assert torch.equal((model.log_beta - before).sign(), (rates - torch.tensor(_TARGET_RATES)).sign())
+
+
+def test_the_posterior_begins_at_the_prior() -> None:
+    model = tiny_model("hierarchical-vae")
+    model.prepare_training()
+    losses = model.training_losses(pictures(), pictures().square(), beta=1.0, stage="uncertainty")
+    assert losses["kl"].item() == 0.0

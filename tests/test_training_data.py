@@ -17,6 +17,7 @@ from artrestore.errors import (
     UsageError,
 )
 from artrestore.training.config import TrainConfig, read_toml, resolve_config, write_toml
+from artrestore.training.cropping import Cropping
 from artrestore.training.crops import random_crop, varied_crop
 from artrestore.training.data import CropDataset, EpochSampler, endless_batches, load_crops
 from artrestore.training.pairs import PicturePair, clear_pairs, split_pairs
@@ -49,7 +50,10 @@ def test_settings_survive_their_file(tmp_path: Path) -> None:
         {"batch_size": 0}, {"learning_rate": float("nan")}, {"val_fraction": 1.0}, {"beta": -1.0},
         {"steps": 3, "epochs": 3}, {"stages": ("restore", "restore")}, {"stages": ("sleep",)}, {"nonsense": 1},
         {"distorted": None, "synthetic": 0.5}, {"synthetic": 1.5}, {"precision": "fp8"}, {"arch": "no-vae"},
-            {"steps": "many"},
+        {"steps": "many"}, {"generated": 0.2}, {"generated": 1.2, "recipe": "mild"}, {"ema": 1.0},
+        {"stages": ("uncertainty", "restore")}, {"backbone_rate": 0}, {"size": "small"},
+        {"arch": "hierarchical-vae", "size": "huge"},
+        {"arch": "hierarchical-vae", "size": "base", "model": {"widths": [8, 8, 8, 8]}},
     ],
     ids=str,
 )  # fmt: skip
@@ -103,24 +107,25 @@ def test_orphans_stop_the_run_and_unpaired_clear_ones_are_counted(picture_set: t
 def test_both_crops_are_the_same_place() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
     for seed in range(20):
-        given, clear = random_crop(pixels, 255 - pixels, 16, np.random.default_rng(seed))
+        given, clear, _ = random_crop(pixels, 255 - pixels, 16, np.random.default_rng(seed))
         assert given.shape == (3, 16, 16)
         assert torch.equal(given, 255 - clear)
 
 
 def test_a_picture_smaller_than_a_crop_is_reflected() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 60, 3), dtype=np.uint8)
-    given, _ = random_crop(pixels, pixels, 16, np.random.default_rng(0))
+    given, _, place = random_crop(pixels, pixels, 16, np.random.default_rng(0))
+    assert place[2] == pytest.approx(16 / 5)
     assert given.shape == (3, 16, 16)
     assert torch.equal(given[:, 5], given[:, 3])
 
 
 def test_whole_pictures_are_resized(picture_set: tuple[Path, Path]) -> None:
     pairs = split_pairs(*picture_set, val_fraction=0, seed=0).train
-    dataset = CropDataset(pairs, size=16, crops=4, fit="resize", seed=(0,))
-    given, clear = dataset[(0, 0)]
+    cropping = Cropping(size=16, fit="resize")
+    given, clear, _ = CropDataset(pairs, cropping, crops=4, seed=(0,))[0, 0]
     assert given.shape == clear.shape == (1, 3, 16, 16)
-    assert load_crops(pairs, size=16, fit="resize")[0].shape == (10, 3, 16, 16)
+    assert load_crops(pairs, cropping).given.shape == (10, 3, 16, 16)
 
 
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 100))
@@ -144,7 +149,7 @@ def test_an_epoch_visits_every_picture_once(pictures: int, per_batch: int) -> No
 
 def test_workers_do_not_change_what_is_drawn(picture_set: tuple[Path, Path]) -> None:
     pairs = split_pairs(*picture_set, val_fraction=0, seed=0).train
-    dataset = CropDataset(pairs, size=16, crops=2, fit="crop", seed=(0,))
+    dataset = CropDataset(pairs, Cropping(size=16), crops=2, seed=(0,))
     sampler = EpochSampler(len(pairs), 3, seed=(0,), start_step=2)
     streams = [endless_batches(dataset, sampler, workers=workers, pin_memory=False) for workers in (0, 2)]
     for _ in range(6):
@@ -157,7 +162,7 @@ def test_workers_do_not_change_what_is_drawn(picture_set: tuple[Path, Path]) -> 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, workers: int) -> None:
     (tmp_path / "bad.png").write_bytes(b"nonsense")
     pair = PicturePair(clear=tmp_path / "bad.png", given=tmp_path / "bad.png")
-    dataset = CropDataset([pair], size=16, crops=2, fit="crop", seed=(0,))
+    dataset = CropDataset([pair], Cropping(size=16), crops=2, seed=(0,))
     sampler = EpochSampler(1, 1, seed=(0,), start_step=0)
     with pytest.raises(PictureError, match=r"^\S*bad.png is not a picture$"):
         next(endless_batches(dataset, sampler, workers=workers, pin_memory=False))
@@ -174,12 +179,20 @@ def test_the_clear_stage_sees_every_clear_picture_once(picture_set: tuple[Path, 
 
 def test_the_learning_rate_fits_the_budget(config: Callable[..., TrainConfig]) -> None:
     settings = config(learning_rate=1.0)
-    rates = [learning_rate(settings, step, step / 1000) for step in range(1001)]
+    rates = [learning_rate(settings, "restore", step, step / 1000) for step in range(1001)]
     assert rates[0] < 0.1
     assert max(rates) > 0.99
     assert rates[-1] == pytest.approx(0.01)
     assert rates[30:] == sorted(rates[30:], reverse=True)
-    assert learning_rate(config(learning_rate=1.0, schedule="constant"), 0, 0.0) == 1.0
+    assert learning_rate(config(learning_rate=1.0, schedule="constant"), "restore", 0, 0.0) == 1.0
+
+
+def test_the_backbone_may_learn_more_slowly_than_what_tells_how_sure_it_is(
+    config: Callable[..., TrainConfig],
+) -> None:
+    settings = config(learning_rate=1.0, backbone_rate=0.2, schedule="constant")
+    rates = [learning_rate(settings, stage, 0, 0.0) for stage in ("clear", "restore", "uncertainty")]
+    assert rates == [0.2, 0.2, 1.0]
 
 
 def test_the_budget_is_shared_by_the_stages(config: Callable[..., TrainConfig]) -> None:
@@ -213,8 +226,8 @@ def test_clear_pictures_alone_are_damaged_on_the_fly(picture_set: tuple[Path, Pa
     pairs = synthetic_pairs(picture_set)
     assert all(pair.given is None for pair in pairs)
     synthesis = Synthesis(recipe=load_recipe("severe"))
-    dataset = CropDataset(pairs, size=32, crops=4, fit="crop", seed=(0,), synthesis=synthesis)
-    (first, clear), (again, _), (later, _) = (dataset[key] for key in ((0, 1), (0, 1), (1, 1)))
+    dataset = CropDataset(pairs, Cropping(size=32, synthesis=synthesis), crops=4, seed=(0,))
+    (first, clear, _), (again, _, _), (later, _, _) = (dataset[key] for key in ((0, 1), (0, 1), (1, 1)))
     assert first.shape == clear.shape == (4, 3, 32, 32)
     assert first.dtype == clear.dtype == torch.uint8
     assert torch.equal(first, again)
@@ -224,12 +237,14 @@ def test_clear_pictures_alone_are_damaged_on_the_fly(picture_set: tuple[Path, Pa
 
 def test_workers_do_not_change_the_damage(picture_set: tuple[Path, Path]) -> None:
     pairs, synthesis = synthetic_pairs(picture_set), Synthesis(recipe=load_recipe("everything"))
-    dataset = CropDataset(pairs, size=24, crops=2, fit="crop", seed=(0,), synthesis=synthesis)
+    cropping = Cropping(size=24, synthesis=synthesis, surroundings=True)
+    dataset = CropDataset(pairs, cropping, crops=2, seed=(0,), generated=0.5)
     sampler = EpochSampler(len(pairs), 3, seed=(0,), start_step=0)
     streams = [endless_batches(dataset, sampler, workers=workers, pin_memory=False) for workers in (0, 2)]
     for _ in range(4):
         here, there = (next(stream) for stream in streams)
-        assert torch.equal(here[0], there[0])
+        assert torch.equal(here.given, there.given)
+        assert all(torch.equal(one, other) for one, other in zip(here.around, there.around, strict=True))
 
 
 def test_real_and_synthetic_crops_are_mixed_as_asked(picture_set: tuple[Path, Path]) -> None:
@@ -239,8 +254,8 @@ def test_real_and_synthetic_crops_are_mixed_as_asked(picture_set: tuple[Path, Pa
     counts = {}
     for share in (0.0, 0.5, 1.0):
         synthesis = Synthesis(recipe=recipe, share=share)
-        dataset = CropDataset(pairs, size=32, crops=20, fit="crop", seed=(0,), synthesis=synthesis)
-        given, reference = dataset[0, 0]
+        dataset = CropDataset(pairs, Cropping(size=32, synthesis=synthesis), crops=20, seed=(0,))
+        given, reference, _ = dataset[0, 0]
         # The real versions are noisy; this recipe changes nothing.
         real = (given != reference).flatten(1).any(1)
         counts[share] = int(real.sum())
@@ -258,10 +273,8 @@ def test_clear_pictures_without_a_version_are_used_when_damage_is_mixed_in(pictu
 
 
 def test_held_out_crops_are_damaged_the_same_each_time(picture_set: tuple[Path, Path]) -> None:
-    synthesis = Synthesis(recipe=load_recipe("everything"))
-    first, again = (
-        load_crops(synthetic_pairs(picture_set), size=32, fit="crop", synthesis=synthesis) for _ in (0, 1)
-    )
+    cropping = Cropping(size=32, synthesis=Synthesis(recipe=load_recipe("everything")))
+    first, again = (load_crops(synthetic_pairs(picture_set), cropping) for _ in (0, 1))
     assert torch.equal(first[0], again[0])
     assert len(first[0]) == 64  # several damaged crops of each of the few pictures
 

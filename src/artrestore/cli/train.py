@@ -12,7 +12,7 @@ import typer
 from artrestore.cli.options import PrecisionChoice, Verbose
 from artrestore.damage import DEFAULT_RECIPE, RECIPES
 from artrestore.errors import UsageError
-from artrestore.models.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE
+from artrestore.models.registry import ARCHITECTURES, BUNDLED_WEIGHTS, DEFAULT_ARCHITECTURE
 
 if TYPE_CHECKING:
     from artrestore.training.config import TrainConfig
@@ -48,10 +48,27 @@ def train(
             rich_help_panel=_DATA,
         ),
     ] = None,
+    generated: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Part of the crops taken from generated pictures, which never repeat. Default: 0.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     arch: Annotated[
         str | None,
         typer.Option(
-            help=f"{' or '.join(ARCHITECTURES)}. Default: {DEFAULT_ARCHITECTURE}.", rich_help_panel=_LEARNING
+            help=f"{', '.join(ARCHITECTURES)}. Default: that of --from, else {DEFAULT_ARCHITECTURE}.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="small, base or large, for architectures that come in sizes. Default: that of --from, else base.",
+            rich_help_panel=_LEARNING,
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the pictures.", rich_help_panel=_BUDGET)] = None,
@@ -63,11 +80,20 @@ def train(
     stages: Annotated[
         str | None,
         typer.Option(
-            help="clear, restore or clear,restore. Default: the architecture's.", rich_help_panel=_LEARNING
+            help="One or several, with commas: clear, restore, uncertainty. Default: the architecture's.",
+            rich_help_panel=_LEARNING,
         ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Crops a step.", rich_help_panel=_LEARNING)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="At its highest.", rich_help_panel=_LEARNING)] = None,
+    crop_size: Annotated[
+        int | None, typer.Option(help="Side of the crops in pixels.", rich_help_panel=_LEARNING)
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="At its highest. Fine-tuning takes a fifth if it is not given.", rich_help_panel=_LEARNING
+        ),
+    ] = None,
     optimizer: Annotated[
         Literal["adam", "adamw", "sgd", "rmsprop"] | None, typer.Option(rich_help_panel=_LEARNING)
     ] = None,
@@ -77,6 +103,12 @@ def train(
     ] = None,
     clip_grad_norm: Annotated[
         float | None, typer.Option(help="Scale gradients down to this norm; 0: do not.", rich_help_panel=_LEARNING)
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            help="Decay of the moving average of the weights, which is kept; 0: none.", rich_help_panel=_LEARNING
+        ),
     ] = None,
     val_fraction: Annotated[
         float | None,
@@ -106,8 +138,12 @@ def train(
         typer.Option(help="The run folder. Default: runs/ARCH-DATE-TIME.", rich_help_panel=_RUN),
     ] = None,
     start_from: Annotated[
-        Path | None,
-        typer.Option("--from", help="Begin from these weights, not random ones.", rich_help_panel=_RUN),
+        str | None,
+        typer.Option(
+            "--from",
+            help=f"Begin from these weights, not random ones: a file, or {' or '.join(BUNDLED_WEIGHTS)}.",
+            rich_help_panel=_RUN,
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out exactly.", rich_help_panel=_RUN)
@@ -123,11 +159,11 @@ def train(
     `ship (12).jpg` owns `ship (12).png`, `ship (12)_noise.png`, `ship (12) blur.png`, in the same sub-folder.
     """
     given = {
-        "clear": clear, "distorted": distorted, "recipe": recipe, "synthetic": synthetic, "arch": arch,
-        "epochs": epochs, "steps": steps,
-        "minutes": minutes, "stages": _stage_names(stages), "batch_size": batch_size,
+        "clear": clear, "distorted": distorted, "recipe": recipe, "synthetic": synthetic, "generated": generated,
+        "arch": arch, "size": size, "epochs": epochs, "steps": steps, "minutes": minutes,
+        "stages": _stage_names(stages), "batch_size": batch_size, "crop_size": crop_size,
         "learning_rate": learning_rate, "optimizer": optimizer, "schedule": schedule, "beta": beta,
-        "clip_grad_norm": clip_grad_norm, "val_fraction": val_fraction, "fit": fit,
+        "clip_grad_norm": clip_grad_norm, "ema": ema, "val_fraction": val_fraction, "fit": fit,
         "crops_per_picture": crops_per_picture, "workers": workers, "seed": seed, "device": device,
         "precision": precision, "out": out, "start_from": start_from,
     }  # fmt: skip
@@ -151,8 +187,8 @@ def _settings(given: Mapping[str, object], file: Path | None, *, resume: bool) -
     if resume:
         if not isinstance(out, Path):
             raise UsageError("--resume needs the run folder", hint="Name it: --resume --out runs/NAME")
-        if file:
-            raise UsageError("--resume takes the settings that the run recorded", hint="Leave out --config.")
+        if option := "--config" if file else "--size" if given["size"] else "":
+            raise UsageError("--resume takes the settings that the run recorded", hint=f"Leave out {option}.")
         return resumed_config(out, given)
     return resolve_config(given, file)
 
@@ -167,8 +203,10 @@ def _announce(run: "Run", *, resume: bool) -> None:
 
     config, split = run.config, run.split
     beginning, precision = "Resuming" if resume else "Training", "bf16" if run.bf16 else "fp32"
-    size = f"{run.model.parameter_count / 1e6:.1f} M parameters"
+    size = f"{sum(tensor.numel() for tensor in run.model.weights().values()) / 1e6:.1f} M parameters"
     note(f"{beginning} {config.arch} ({size}) on {describe(run.device)}, {precision}, in {config.out}")
+    if config.start_from:
+        note(_how_it_begins(config))
     items = (
         "pictures and pairs" if config.recipe and config.distorted else "pairs" if config.distorted else "pictures"
     )
@@ -177,12 +215,23 @@ def _announce(run: "Run", *, resume: bool) -> None:
         f"from {len({pair.clear for pair in split.train + split.val})} clear pictures; "
         f"stages: {', '.join(config.stages)}"
     )
-    if config.recipe and "restore" in config.stages:
-        note(f"Stage restore: {_what_is_damaged(run)} damaged on the fly, by the recipe {config.recipe}")
+    if config.recipe and config.stages != ("clear",):
+        stages = " and ".join(stage for stage in config.stages if stage != "clear")
+        note(f"Stage {stages}: {_what_is_damaged(run)} damaged on the fly, by the recipe {config.recipe}")
+    if config.generated:
+        note(f"{100 * config.generated:.0f} % of the crops are taken from generated pictures")
     if split.unpaired_clear:
         warn(f"{split.unpaired_clear} clear pictures have no distorted version and are not used")
     if not split.val:
         warn("no pictures are held out, so nothing tells which weights are best: the last ones are kept")
+
+
+def _how_it_begins(config: "TrainConfig") -> str:
+    text = f"Beginning from the weights {config.start_from}"
+    if config.backbone_rate == 1:
+        return text
+    rate = config.learning_rate * config.backbone_rate
+    return f"{text}; what restores is fine-tuned at a learning rate of {rate:g} (--learning-rate sets another)"
 
 
 def _what_is_damaged(run: "Run") -> str:

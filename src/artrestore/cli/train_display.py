@@ -12,6 +12,8 @@ from artrestore.cli.console import console, duration
 from artrestore.training.trainer import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
+# Rates of latents, in nats per pixel, by the part of the loss that holds them.
+_RATES = {"kl_tone": "tone", "kl_16": "1/16", "kl_8": "1/8", "kl_4": "1/4"}
 
 
 class TrainDisplay:
@@ -44,24 +46,40 @@ class TrainDisplay:
 
 
 def _line(progress: Progress) -> str:
-    losses = " ".join(f"{name} {value:.1f}" for name, value in progress.result.losses.items())
+    losses, rates = _losses(progress)
     parts = [
         f"{progress.stage} {progress.fraction:4.0%}",
         f"epoch {progress.epoch} step {progress.step}",
-        losses,
-        f"grad {progress.result.grad_norm:.0f}",
+        " ".join(f"{name} {value}" for name, value in losses.items()),
+        f"grad {figure(progress.result.grad_norm)}",
         f"{progress.pictures_per_second:.0f} pictures/s",
         f"left {duration(progress.seconds_left)}",
     ]
     if progress.evaluated and progress.evaluation:
         parts.insert(3, f"val PSNR {progress.evaluation.psnr:.2f} SSIM {progress.evaluation.ssim:.4f}")
+    if rates:
+        parts.insert(3, "nats/pixel " + " ".join(f"{name} {value}" for name, value in rates.items()))
     if progress.skipped:
         parts.append(f"skipped {progress.skipped}")
     return " | ".join(parts)
 
 
+def figure(value: float) -> str:
+    """A number with three digits that tell something: 25140, 123, 3.40, 0.0213, 0.0005."""
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.4f}" if abs(value) < 0.001 else f"{value:#.3g}"
+
+
+def _losses(progress: Progress) -> tuple[dict[str, str], dict[str, str]]:
+    """The loss and its parts, and the rates of each latent."""
+    values = progress.result.losses
+    losses = {_title(name): figure(value) for name, value in values.items() if name not in _RATES}
+    return losses, {title: figure(values[name]) for name, title in _RATES.items() if name in values}
+
+
 def render(progress: Progress) -> Group:
-    """Draw four short rows, which fit a terminal of 80 columns."""
+    """Draw a few short rows, which fit a terminal of 80 columns."""
     head = Table.grid(padding=(0, 2))
     head.add_row(
         f"[bold]{progress.stage}[/] ({progress.stage_number}/{progress.stage_count})",
@@ -70,17 +88,17 @@ def render(progress: Progress) -> Group:
         f"left {duration(progress.seconds_left)}",
     )
     measured = progress.evaluation
+    losses, rates = _losses(progress)
     rows = {
         "Progress": {
             "epoch": f"{progress.epoch}",
             "step": f"{progress.step}",
             "pictures/s": f"{progress.pictures_per_second:.0f}",
             "skipped": f"{progress.skipped}",
+            "grad norm": figure(progress.result.grad_norm),
         },
-        "Training": {
-            **{_title(name): f"{value:.1f}" for name, value in progress.result.losses.items()},
-            "grad norm": f"{progress.result.grad_norm:.0f}",
-        },
+        "Training": losses,
+        "Rates": rates,
         "Held out": {
             "PSNR": f"{measured.psnr:.2f} dB" if measured else "-",
             "SSIM": f"{measured.ssim:.4f}" if measured else "-",
@@ -90,7 +108,8 @@ def render(progress: Progress) -> Group:
     table = Table.grid(padding=(0, 2))
     for title, cells in rows.items():
         shown = "  ".join(f"[dim]{name}[/] {value}" for name, value in cells.items())
-        table.add_row(f"[bold]{title}[/]", shown)
+        if shown:
+            table.add_row(f"[bold]{title}[/]", f"{shown}  [dim]nats/pixel[/]" if title == "Rates" else shown)
     return Group(head, table)
 
 

@@ -1,5 +1,6 @@
 """Damaging a picture: by one kind at a strength, or as a recipe says."""
 
+from collections.abc import Container
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -62,7 +63,12 @@ def damage(
 
 
 def damage_by_recipe(
-    picture: Array, recipe: Recipe, rng: np.random.Generator, view: View | None = None
+    picture: Array,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    view: View | None = None,
+    *,
+    only: Container[str] | None = None,
 ) -> DamagedByRecipe:
     """Damage a picture as a recipe says. Every step has a random generator of its own.
 
@@ -71,6 +77,7 @@ def damage_by_recipe(
         recipe: what may happen.
         rng: decides everything: the same state gives the same result.
         view: the array's place in its picture; by default it is the whole picture.
+        only: kinds to apply; the others are drawn like them, and left out.
     """
     view = view or View.whole(*picture.shape[1:])
     touched, lost = np.zeros(view.shape, bool), np.zeros(view.shape, bool)
@@ -84,6 +91,8 @@ def damage_by_recipe(
         if not (drawn := _draw(step, severity, own)):
             continue
         name, strength, parameters = drawn
+        if only is not None and name not in only:
+            continue
         result = parameters.apply(picture, own, view)
         picture = result.picture
         touched |= result.touched

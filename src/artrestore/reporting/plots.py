@@ -23,10 +23,11 @@ def plot_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     steps, ends = _cumulative_steps(rows)
     for key in ("loss", "reconstruction"):
         _curve(losses, steps, rows, key, key)
-    losses.set(title="Training loss", xlabel="step", ylabel="nats per picture")
+    losses.set(title="Training loss", xlabel="step")
     # The KL is smaller by orders of magnitude: beside the reconstruction it would be a flat line.
-    _curve(divergence, steps, rows, "kl", "kl")
-    divergence.set(title="KL divergence from the prior", xlabel="step", ylabel="nats per picture")
+    for key in dict.fromkeys(key for row in rows for key in row if key.startswith("kl")):
+        _curve(divergence, steps, rows, key, key)
+    divergence.set(title="KL divergence from the prior", xlabel="step", ylabel="nats")
     _curve(quality, steps, rows, "val_psnr", "restored")
     distorted = [row if row["stage"] != "clear" else {} for row in rows]  # a clear picture needs no restoring
     _curve(quality, steps, distorted, "val_psnr_given", "as given")

@@ -14,16 +14,18 @@ from pydantic.dataclasses import dataclass
 from artrestore.damage import DEFAULT_RECIPE, is_recipe_file
 from artrestore.errors import InputError, UsageError
 from artrestore.io.atomic import write_text
+from artrestore.io.weights_file import read_header
 from artrestore.models.base import StageName, TrainingDefaults
 from artrestore.models.devices import Precision
-from artrestore.models.registry import DEFAULT_ARCHITECTURE, architecture
+from artrestore.models.loading import find_weights
+from artrestore.models.registry import ARCHITECTURES, BUNDLED_WEIGHTS, DEFAULT_ARCHITECTURE, architecture
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 DEFAULT_MINUTES = 30.0
-_FOLDERS = frozenset({"clear", "distorted", "start_from"})
+_FOLDERS = frozenset({"clear", "distorted"})
 BUDGETS = frozenset({"epochs", "steps", "minutes"})
 # What may differ between a run and its continuation without making it another run.
 # The folders and the recipe's file may have moved; what is in them is compared with what was.
@@ -42,17 +44,21 @@ class TrainConfig:
         stages: which stages run, in this order.
         epochs, steps, minutes: the budget of the whole run, shared by its stages; exactly one is set.
         batch_size: crops a step.
+        crop_size: side of the crops in pixels; None takes the network's tiles.
         crops_per_picture: crops taken from a picture each time it is decoded.
         learning_rate, optimizer, schedule: of the optimizer; the schedule is fitted to the budget.
+        backbone_rate: factor on the learning rate of all stages but `uncertainty`, which change what is restored.
         beta: weight of the KL divergence.
         clip_grad_norm: gradients are scaled down to this norm; 0 does not clip.
+        ema: decay of the moving average of the weights, which is what is kept; 0 keeps the weights themselves.
         val_fraction: part of the clear pictures held out, with all their distorted versions.
         recipe: what clear pictures are damaged by on the fly; a bundled name or a file.
         synthetic: part of the crops with a distorted version that are damaged on the fly instead.
+        generated: part of the crops that are taken from generated pictures, which never repeat.
         fit: `crop` takes random crops at full resolution, `resize` whole pictures at the network's size.
         seed: of the split, the initial weights, the crops and the latent noise.
         device, precision, workers: where and how it runs; `workers` None leaves a core for the network.
-        start_from: a weight file whose tensors replace the random initial ones.
+        start_from: a weight file, or bundled weights, whose tensors replace the random initial ones.
     """
 
     clear: Path
@@ -64,21 +70,25 @@ class TrainConfig:
     steps: Positive | None = None
     minutes: Rate | None = None
     batch_size: Positive
+    crop_size: Positive | None = None
     crops_per_picture: Positive = 8
     learning_rate: Rate
+    backbone_rate: Rate = 1.0
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"]
     schedule: Literal["cosine", "constant"]
     beta: Weight
     clip_grad_norm: Weight
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     recipe: str | None = None
     synthetic: Annotated[float, Field(ge=0, le=1)] | None = None
+    generated: Annotated[float, Field(ge=0, le=1)] = 0.0
     fit: Literal["crop", "resize"] = "crop"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: str = "auto"
     precision: Precision = "auto"
     workers: Annotated[int, Field(ge=0, le=64)] | None = None
-    start_from: Path | None = None
+    start_from: str | None = None
     model: dict[str, Any] = Field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,10 +96,16 @@ class TrainConfig:
             raise ValueError("set exactly one of epochs, steps and minutes")
         if len(set(self.stages)) != len(self.stages):
             raise ValueError("a stage can run only once")
-        if "restore" in self.stages and self.distorted is None and self.recipe is None:
-            raise ValueError("the stage `restore` needs a folder of distorted pictures or a recipe")
+        if "uncertainty" in self.stages[:-1]:
+            raise ValueError(
+                "the stage `uncertainty` comes last: what follows it would change what it has measured"
+            )
+        if self.stages != ("clear",) and self.distorted is None and self.recipe is None:
+            raise ValueError("all stages but `clear` need a folder of distorted pictures or a recipe")
         if self.distorted is None and self.synthetic not in (None, 1):
             raise ValueError("without a folder of distorted pictures, all are synthetic")
+        if self.generated and self.recipe is None and self.stages != ("clear",):
+            raise ValueError("generated pictures have no distorted versions: they need a recipe (--recipe)")
 
     def as_toml_dict(self) -> dict[str, Any]:
         """The fields that are set, as values that TOML can hold."""
@@ -101,10 +117,12 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
     """Combine what was given (None means not given) with a TOML file and the architecture's defaults.
 
     What was given wins over the file, the file over the defaults. A run folder that neither names is new, below
-    `runs/`, and named after the architecture and the time.
+    `runs/`, and named after the architecture and the time. `size` stands for some fields of `model`. What is not
+    given of the architecture is read from the weights to start from, if there are any.
 
     Raises:
         UsageError: an unknown setting or an impossible value.
+        WeightsError: the weights to start from are not there, or cannot be read.
     """
     from_file = read_toml(file) if file else {}
     settings = from_file | {key: value for key, value in given.items() if value is not None}
@@ -112,16 +130,50 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
         settings = {k: v for k, v in settings.items() if k not in BUDGETS - typed_budget}
     if not BUDGETS & settings.keys():
         settings["minutes"] = DEFAULT_MINUTES
-    arch = str(settings.get("arch", DEFAULT_ARCHITECTURE))
+    settings = _with_network(absolute_folders(settings))
+    arch = str(settings["arch"])
     defaults = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
     defaults.pop("stage_shares")
-    return make_config(_with_recipe(defaults | absolute_folders(settings)))
+    fine_tuning = defaults.pop("fine_tuning")
+    if "start_from" in settings and "learning_rate" not in settings:
+        defaults["backbone_rate"] = fine_tuning
+    return make_config(_with_recipe(defaults | settings))
+
+
+def _with_network(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with an architecture and its numbers: as given, or as in the weights to start from."""
+    size = settings.get("size")
+    found = {key: value for key, value in settings.items() if key != "size"}
+    if "start_from" in found:
+        header = read_header(find_weights(found["start_from"]))
+        found.setdefault("arch", header.architecture)
+        if size is None and found["arch"] == header.architecture:
+            found["model"] = {**header.config, **found.get("model", {})}
+    found.setdefault("arch", DEFAULT_ARCHITECTURE)
+    if size is not None:
+        found["model"] = _of_size(str(found["arch"]), str(size), found.get("model", {}))
+    return found
+
+
+def _of_size(arch: str, size: str, model: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = architecture(arch).sizes
+    if size not in sizes:
+        others = [name for name in ARCHITECTURES if architecture(name).sizes]
+        hint = f"Choose one of: {', '.join(sizes)}." if sizes else f"Sizes are for --arch {' or '.join(others)}."
+        raise UsageError(f"{arch} has no size {size}", hint=hint)
+    twice = model.keys() & {field for fields in sizes.values() for field in fields}
+    if twice:
+        raise UsageError(
+            f"The size {size} and [model] both say what {', '.join(sorted(twice))} should be",
+            hint="Leave out one.",
+        )
+    return {**sizes[size], **model}
 
 
 def _with_recipe(settings: dict[str, Any]) -> dict[str, Any]:
     """Without distorted pictures, the default recipe; with both, half of the crops are damaged on the fly."""
     mixed = settings.get("distorted") is not None
-    wanted = "restore" in settings["stages"] if not mixed else settings.get("synthetic") is not None
+    wanted = tuple(settings["stages"]) != ("clear",) if not mixed else settings.get("synthetic") is not None
     recipe = settings.get("recipe") or (DEFAULT_RECIPE if wanted else None)
     if recipe is None:
         return settings
@@ -131,6 +183,8 @@ def _with_recipe(settings: dict[str, Any]) -> dict[str, Any]:
 def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The same settings with absolute paths, so that the run can be resumed from any folder."""
     paths: dict[str, Any] = {key: Path(settings[key]).resolve() for key in _FOLDERS & settings.keys()}
+    if "start_from" in settings and settings["start_from"] not in BUNDLED_WEIGHTS:
+        paths["start_from"] = str(Path(settings["start_from"]).resolve())
     if is_recipe_file(str(settings.get("recipe") or "")):
         paths["recipe"] = str(Path(settings["recipe"]).resolve())
     return {**settings, **paths}

@@ -1,23 +1,42 @@
 """Cutting crops out of decoded pictures: uint8 (H, W, 3) arrays in, uint8 (3, size, size) tensors out."""
 
+from typing import NamedTuple
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
+from artrestore.damage.base import View
+from artrestore.models.base import THUMBNAIL_SIZE
+
 Pixels = npt.NDArray[np.uint8]
 _MOST_ZOOM = 2.0
+_SCALES = (0.6, 3.0)
 
 
-def random_crop(given: Pixels, clear: Pixels, size: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """The same square of both pictures, mirrored at random; a smaller picture is reflected."""
+class Scene(NamedTuple):
+    """A crop, uint8 (3, size, size); its place; and its whole picture, uint8 (h, w, 3), made small."""
+
+    crop: Tensor
+    view: View
+    small: Pixels
+
+
+def mirrored(given: Pixels, clear: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """Both pictures, half of the time mirrored."""
+    return (given[:, ::-1], clear[:, ::-1]) if rng.integers(2) else (given, clear)
+
+
+def random_crop(
+    given: Pixels, clear: Pixels, size: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same square of both pictures, and its place; a smaller picture is reflected."""
     height, width = clear.shape[:2]
-    y = int(rng.integers(max(1, height - size + 1)))
-    x = int(rng.integers(max(1, width - size + 1)))
-    mirrored = bool(rng.integers(2))
-    first, second = (_cut(pixels, y, x, size, mirrored=mirrored) for pixels in (given, clear))
-    return first, second
+    y, x = _corner(clear, size, rng)
+    return _cut(given, y, x, size), _cut(clear, y, x, size), _place(y, x, size, height, width)
 
 
 def varied_crop(pixels: Pixels, size: int, rng: np.random.Generator) -> Tensor:
@@ -26,34 +45,108 @@ def varied_crop(pixels: Pixels, size: int, rng: np.random.Generator) -> Tensor:
     Only for pictures that are damaged afterwards: a damaged pair keeps its own pixels, since resizing would smooth
     its noise. Crops are never enlarged, which would teach blur.
     """
-    most = max(1.0, min(_MOST_ZOOM, min(pixels.shape[:2]) / size))
-    zoom = float(np.exp(rng.uniform(0, np.log(most)))) if rng.integers(2) else 1.0
-    side = round(size * zoom)
-    y, x = (int(rng.integers(max(1, length - side + 1))) for length in pixels.shape[:2])
-    crop = _cut(pixels, y, x, side, mirrored=bool(rng.integers(2)))
+    side = round(size * _zoom(pixels, size, rng))
+    y, x = _corner(pixels, side, rng)
+    crop = _cut(pixels, y, x, side)
+    if rng.integers(2):
+        crop = crop.flip(2)
     if side > size:
         crop = transforms.resize(crop, [size, size], antialias=True)
     return torch.rot90(crop, int(rng.integers(4)), dims=(1, 2)).contiguous()
 
 
-def middle_crop(pixels: Pixels, size: int) -> Tensor:
-    """The middle square of a picture; a smaller picture is reflected."""
+def varied_scene(pixels: Pixels, small: Pixels, size: int, rng: np.random.Generator) -> Scene:
+    """A crop, varied as `varied_crop` does it, and its whole picture, turned and mirrored alike.
+
+    The view says that the picture is 0.6 to 3 times as large as it is, as real scans are larger and smaller; so
+    damage comes in all sizes.
+
+    Args:
+        pixels: the picture.
+        small: the same picture as `shrunk_whole` makes it, once for all its crops.
+        size: side of the crop in pixels.
+        rng: decides all.
+    """
+    turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
+    pixels, small = (np.rot90(p[:, ::-1] if flipped else p, turns) for p in (pixels, small))  # views, no copies
+    zoom = _zoom(pixels, size, rng)
+    side = round(size * zoom)
+    y, x = _corner(pixels, side, rng)
+    crop = _shrink(_square(pixels, y, x, side), (size, size))
+    scale = float(np.exp(rng.uniform(*np.log(_SCALES)))) / zoom
+    full = [max(size, round(length * scale)) for length in pixels.shape[:2]]
+    # The crop's middle stays where it is in the picture.
+    top, left = (
+        min(length - size, max(0, round((start + side / 2) / was * length - size / 2)))
+        for start, was, length in zip((y, x), pixels.shape[:2], full, strict=True)
+    )
+    view = View(height=size, width=size, full_height=full[0], full_width=full[1], top=top, left=left)
+    return Scene(crop=_tensor(crop), view=view, small=small)
+
+
+def shrunk_whole(pixels: Pixels) -> Pixels:
+    """The whole picture in its proportions, its long side at most that of a thumbnail."""
+    factor = min(1.0, THUMBNAIL_SIZE / max(pixels.shape[:2]))
+    height, width = (max(1, round(length * factor)) for length in pixels.shape[:2])
+    return _shrink(pixels, (width, height))
+
+
+def place_of(view: View) -> Tensor:
+    """The place of a square view in its picture: see `_place`."""
+    return _place(view.top, view.left, view.height, view.full_height, view.full_width)
+
+
+def square_thumbnail(pixels: Pixels) -> Tensor:
+    """The whole picture, averaged down to a square whatever its proportions: uint8 (3, 128, 128)."""
+    return _tensor(_shrink(pixels, (THUMBNAIL_SIZE, THUMBNAIL_SIZE)))
+
+
+def middle_crop(pixels: Pixels, size: int) -> tuple[Tensor, Tensor]:
+    """The middle square of a picture and its place; a smaller picture is reflected."""
     height, width = pixels.shape[:2]
-    return _cut(pixels, max(0, (height - size) // 2), max(0, (width - size) // 2), size, mirrored=False)
+    y, x = max(0, (height - size) // 2), max(0, (width - size) // 2)
+    return _cut(pixels, y, x, size), _place(y, x, size, height, width)
 
 
 def resize(pixels: Pixels, size: int) -> Tensor:
     """The whole picture at (size, size), antialiased; its proportions are not kept."""
-    picture = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-    resized: Tensor = transforms.resize(picture, [size, size], antialias=True)
+    resized: Tensor = transforms.resize(_tensor(pixels), [size, size], antialias=True)
     return resized
 
 
-def _cut(pixels: Pixels, y: int, x: int, size: int, *, mirrored: bool) -> Tensor:
-    crop = pixels[y : y + size, x : x + size]
-    missing = [(0, size - crop.shape[0]), (0, size - crop.shape[1]), (0, 0)]
-    if any(after for _, after in missing):
-        crop = np.pad(crop, missing, mode="reflect")
-    if mirrored:
-        crop = crop[:, ::-1]
-    return torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))
+def _zoom(pixels: Pixels, size: int, rng: np.random.Generator) -> float:
+    """By how much a crop is made smaller: half of the time not at all, else by up to two."""
+    most = max(1.0, min(_MOST_ZOOM, min(pixels.shape[:2]) / size))
+    return float(np.exp(rng.uniform(0, np.log(most)))) if rng.integers(2) else 1.0
+
+
+def _corner(pixels: Pixels, side: int, rng: np.random.Generator) -> tuple[int, int]:
+    y, x = (int(rng.integers(max(1, length - side + 1))) for length in pixels.shape[:2])
+    return y, x
+
+
+def _place(y: int, x: int, size: int, height: int, width: int) -> Tensor:
+    """Top, left, bottom and right as fractions of the picture's sides: float32 (4,)."""
+    return torch.tensor([y / height, x / width, (y + size) / height, (x + size) / width])
+
+
+def _shrink(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """At (width, height), by averaging."""
+    if pixels.shape[1::-1] == size:
+        return pixels
+    shrunk: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return shrunk
+
+
+def _square(pixels: Pixels, y: int, x: int, side: int) -> Pixels:
+    crop = pixels[y : y + side, x : x + side]
+    missing = [(0, side - crop.shape[0]), (0, side - crop.shape[1]), (0, 0)]
+    return np.pad(crop, missing, mode="reflect") if any(after for _, after in missing) else crop
+
+
+def _cut(pixels: Pixels, y: int, x: int, side: int) -> Tensor:
+    return _tensor(_square(pixels, y, x, side))
+
+
+def _tensor(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

@@ -8,71 +8,72 @@ changes what a step sees, and resuming needs no state but the step's number.
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cachetools
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from artrestore.errors import PictureError
 from artrestore.io.pictures import read_rgb8
-from artrestore.training.crops import Pixels, middle_crop, random_crop, resize, varied_crop
+from artrestore.training.batches import Batch, as_floats, join, stack
+from artrestore.training.cropping import Cropping
+from artrestore.training.crops import Pixels
+from artrestore.training.leaves import dead_leaves
 from artrestore.training.pairs import PicturePair
-from artrestore.training.synthesis import Synthesis
 
-Fit = Literal["crop", "resize"]
-Batch = tuple[Tensor, Tensor]
 MAX_CROPS = 64
 CACHE_BYTES = 1 << 30  # decoded pictures kept by each worker
+_GENERATED_SIDE = 1.5  # of a crop's
 
 
 class CropDataset(Dataset[Batch | PictureError]):
     """Draws crops from pairs; an item's key is (epoch, index of the pair).
 
-    An item is (given, clear), each uint8 (crops, 3, size, size), or the error of a picture that cannot be read:
-    raised in a worker, its message would drown in the worker's traceback.
+    An item is a batch of crops of one picture, or the error of a picture that cannot be read: raised in a worker,
+    its message would drown in the worker's traceback.
+
+    Args:
+        pairs: what is drawn from.
+        cropping: how.
+        crops: of each picture, each time.
+        seed: of all that is random, beside the key.
+        generated: part of the items whose picture is replaced by a generated one, which never comes again.
     """
 
     def __init__(
         self,
         pairs: Sequence[PicturePair],
+        cropping: Cropping,
         *,
-        size: int,
         crops: int,
-        fit: Fit,
         seed: Sequence[int],
-        synthesis: Synthesis | None = None,
+        generated: float = 0.0,
     ) -> None:
         self.pairs = pairs
-        self.size = size
-        self.crops = 1 if fit == "resize" else crops
-        self.fit = fit
+        self.cropping = cropping
+        self.crops = 1 if cropping.fit == "resize" else crops
         self.seed = tuple(seed)
-        self.synthesis = synthesis
+        self.generated = generated
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, key: tuple[int, int]) -> Batch | PictureError:
         epoch, index = key
+        rng = np.random.default_rng((*self.seed, epoch, index))
         try:
-            given, clear = read_pair(self.pairs[index])
+            given, clear = self._pictures(self.pairs[index], rng)
         except PictureError as error:
             return error
-        rng = np.random.default_rng((*self.seed, epoch, index))
-        crops = [self._crop(given, clear, rng) for _ in range(self.crops)]
-        return torch.stack([crop[0] for crop in crops]), torch.stack([crop[1] for crop in crops])
+        return self.cropping.random(given, clear, self.crops, rng)
 
-    def _crop(self, given: Pixels | None, clear: Pixels, rng: np.random.Generator) -> Batch:
-        if self.synthesis and (given is None or rng.random() < self.synthesis.share):
-            return _synthetic_crop(clear, self.size, self.fit, self.synthesis, rng)
-        if given is None:
-            raise ValueError("a picture without a distorted version needs a recipe")
-        if self.fit == "resize":
-            return resize(given, self.size), resize(clear, self.size)
-        return random_crop(given, clear, self.size, rng)
+    def _pictures(self, pair: PicturePair, rng: np.random.Generator) -> tuple[Pixels | None, Pixels]:
+        if self.generated and rng.random() < self.generated:
+            clear = dead_leaves(round(_GENERATED_SIDE * self.cropping.size), rng)
+            return (None if self.cropping.synthesis else clear), clear
+        return read_pair(pair)
 
 
 class EpochSampler(Sampler[list[tuple[int, int]]]):
@@ -101,7 +102,7 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
 def endless_batches(
     dataset: CropDataset, sampler: EpochSampler, *, workers: int, pin_memory: bool
 ) -> Iterator[Batch]:
-    """Batches (given, clear), uint8 (N, 3, size, size), for ever.
+    """Batches for ever.
 
     Raises:
         PictureError: a picture cannot be read.
@@ -110,7 +111,7 @@ def endless_batches(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
-        collate_fn=_join,
+        collate_fn=_collate,
         pin_memory=pin_memory,
         worker_init_fn=_leave_signals_to_the_parent,
         generator=torch.Generator(),  # of its own: the loader must not draw from the one that is saved
@@ -121,21 +122,17 @@ def endless_batches(
         yield batch
 
 
-def load_crops(
-    pairs: Sequence[PicturePair], *, size: int, fit: Fit, synthesis: Synthesis | None = None
-) -> tuple[Tensor, Tensor]:
-    """At most 64 crops to measure, the same ones every time: (given, clear), float32 in [0, 1].
+def load_crops(pairs: Sequence[PicturePair], cropping: Cropping) -> Batch:
+    """At most 64 crops to measure, the same ones every time, as float32 in [0, 1].
 
     Of pairs, middle crops (or whole resized pictures) of some spread over all; of pictures that are damaged on the
     fly, crops damaged by generators of their own, several of each picture if there are few.
     """
-    if synthesis and all(pair.given is None for pair in pairs):
+    if cropping.synthesis and all(pair.given is None for pair in pairs):
         pairs = list(pairs) * (-(-MAX_CROPS // max(1, len(pairs))))
     step = max(1, len(pairs) / MAX_CROPS)
     indices = [int(i * step) for i in range(min(len(pairs), MAX_CROPS))]
-    crops = [_fixed_crop(pairs[index], index, size, fit, synthesis) for index in indices]
-    given, clear = (torch.stack([crop[side] for crop in crops]).float() / 255 for side in (0, 1))
-    return given, clear
+    return as_floats(stack([cropping.fixed(*read_pair(pairs[index]), index) for index in indices]))
 
 
 def read_pair(pair: PicturePair) -> tuple[Pixels | None, Pixels]:
@@ -147,34 +144,19 @@ def read_pair(pair: PicturePair) -> tuple[Pixels | None, Pixels]:
     return _decode(pair.given) if pair.given else None, _decode(pair.clear)
 
 
-def _fixed_crop(pair: PicturePair, index: int, size: int, fit: Fit, synthesis: Synthesis | None) -> Batch:
-    given, clear = read_pair(pair)
-    if given is None and synthesis:
-        return _synthetic_crop(clear, size, fit, synthesis, np.random.default_rng(index))
-    sides = [clear if pixels is None else pixels for pixels in (given, clear)]
-    first, second = (resize(side, size) if fit == "resize" else middle_crop(side, size) for side in sides)
-    return first, second
-
-
-def _synthetic_crop(clear: Pixels, size: int, fit: Fit, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
-    crop = resize(clear, size) if fit == "resize" else varied_crop(clear, size, rng)
-    return synthesis.damage(crop, rng), crop
-
-
 def _leave_signals_to_the_parent(_worker: int) -> None:
     # Ctrl-C reaches every process of the terminal; the parent finishes its step and then ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _join(items: list[Batch | PictureError]) -> Batch | PictureError:
-    given, clear = [], []
+def _collate(items: list[Batch | PictureError]) -> Batch | PictureError:
+    batches = []
     for item in items:
         if isinstance(item, PictureError):
             return item
-        given.append(item[0])
-        clear.append(item[1])
-    return torch.cat(given), torch.cat(clear)
+        batches.append(item)
+    return join(batches)
 
 
 @cachetools.cached(cachetools.LRUCache(CACHE_BYTES, getsizeof=lambda pixels: pixels.nbytes))

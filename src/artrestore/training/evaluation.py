@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from artrestore.metrics import peak_signal_noise_ratio, structural_similarity
-from artrestore.models.base import RestorationModel
+from artrestore.models.base import RestorationModel, Surroundings
 from artrestore.reporting.grids import save_grid
-from artrestore.training.data import Fit, load_crops
+from artrestore.training.cropping import Cropping
+from artrestore.training.data import load_crops
 from artrestore.training.pairs import PicturePair
 from artrestore.training.run_folder import RunFolder
-from artrestore.training.synthesis import Synthesis
 
 _BATCH = 16
 _DRAWN = 8
@@ -37,34 +37,28 @@ class Evaluator:
     Args:
         model: measured in float32, by its posterior mean.
         held_out: pairs to measure; if there are none, nothing is measured.
+        cropping: how crops are made of them.
         drawn_instead: pairs to draw if none are held out.
-        size: side of the crops in pixels.
-        fit: crops, or whole pictures resized.
-        synthesis: how pictures without a distorted version are damaged.
     """
 
     def __init__(
         self,
         model: RestorationModel,
         held_out: Sequence[PicturePair],
+        cropping: Cropping,
         *,
         drawn_instead: Sequence[PicturePair],
-        size: int,
-        fit: Fit,
-        synthesis: Synthesis | None = None,
     ) -> None:
         self.model = model
         self.measures = bool(held_out)
-        self.given, self.clear = load_crops(
-            held_out or drawn_instead[:_DRAWN], size=size, fit=fit, synthesis=synthesis
-        )
+        self.given, self.clear, self.around = load_crops(held_out or drawn_instead[:_DRAWN], cropping)
         self.before = _mean_quality(self.clear, self.given) if self.measures else (0.0, 0.0)
 
     def evaluate(self) -> Evaluation | None:
         """Measure the model as it is; None if nothing is held out."""
         if not self.measures:
             return None
-        psnr, ssim = _mean_quality(self.clear, self._restore(self.given))
+        psnr, ssim = _mean_quality(self.clear, self._restore())
         return Evaluation(psnr=psnr, ssim=ssim, psnr_given=self.before[0], ssim_given=self.before[1])
 
     def draw(self, folder: RunFolder, stage: str, epoch: int) -> None:
@@ -74,7 +68,7 @@ class Evaluator:
             OutputError: a file cannot be written.
         """
         given, clear = self.given[:_DRAWN], self.clear[:_DRAWN]
-        rows = torch.stack([given, self._restore(given), clear], dim=1).flatten(0, 1)
+        rows = torch.stack([given, self._restore(_DRAWN), clear], dim=1).flatten(0, 1)
         save_grid(folder.grid("reconstructions", stage, epoch), rows, columns=3)
         if self.model.spec.can_sample:
             generator = torch.Generator().manual_seed(0)
@@ -82,10 +76,16 @@ class Evaluator:
                 samples = self.model.sample(_SAMPLES, temperature=1.0, generator=generator)
             save_grid(folder.grid("samples", stage, epoch), samples, columns=4)
 
-    def _restore(self, given: Tensor) -> Tensor:
+    def _restore(self, count: int | None = None) -> Tensor:
+        """The first `count` crops restored; None: all."""
         device = next(self.model.parameters()).device
+        total = len(self.given[:count])
+        restored = []
         with _evaluating(self.model):
-            restored = [self.model(part.to(device)).float().cpu() for part in given.split(_BATCH)]
+            for start in range(0, total, _BATCH):
+                part = slice(start, min(total, start + _BATCH))
+                around = self.around and Surroundings(*(values[part].to(device) for values in self.around))
+                restored.append(self.model(self.given[part].to(device), around).float().cpu())
         return torch.cat(restored)
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 import artrestore
 from artrestore.io.weights_file import WeightsHeader, write_weights
+from artrestore.models.base import RestorationModel
 from artrestore.reporting.plots import plot_training
 from artrestore.training.run import Run
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from artrestore.training.trainer import Progress
 
 
-def record_evaluation(run: Run, progress: Progress) -> None:
+def record_evaluation(run: Run, progress: Progress, kept: RestorationModel) -> None:
     """Add a row to `metrics.csv`, draw `loss.png` again, and keep the weights if they are the best so far.
 
     Raises:
@@ -28,9 +29,11 @@ def record_evaluation(run: Run, progress: Progress) -> None:
     rows = run.folder.add_metrics(_row(run, progress))
     plot_training(run.folder.plot, rows)
     psnr = progress.evaluation.psnr if progress.evaluation else None
+    if progress.stage == "uncertainty":  # which leaves the mean as it is, so that its PSNR tells nothing
+        psnr = None
     if _is_best(psnr, run.state.best_psnr):
         run.state.best_psnr = psnr
-        write_run_weights(run, run.folder.best, progress)
+        write_run_weights(run, kept, run.folder.best, progress)
 
 
 def _is_best(psnr: float | None, best: float | None) -> bool:
@@ -39,19 +42,19 @@ def _is_best(psnr: float | None, best: float | None) -> bool:
     return math.isfinite(psnr) and (best is None or psnr > best)
 
 
-def write_run_weights(run: Run, path: Path, progress: Progress) -> None:
-    """Write the model as it is, with the record of its training in the header.
+def write_run_weights(run: Run, kept: RestorationModel, path: Path, progress: Progress) -> None:
+    """Write the model, or the moving average of it, with the record of its training in the header.
 
     Raises:
         OutputError: the file cannot be written.
     """
     header = WeightsHeader(
-        architecture=run.model.name,
-        config=asdict(run.model.config),
+        architecture=kept.name,
+        config=asdict(kept.config),
         training=_training_record(run, progress),
         shapes={},
     )
-    write_weights(path, run.model.state_dict(), header)
+    write_weights(path, kept.weights(), header)
 
 
 def _row(run: Run, progress: Progress) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
         settings |= {"recipe": run.synthesis.recipe.name, "recipe_digest": run.synthesis.recipe.digest}
     settings |= {"device": run.device.type, "precision": "bf16" if run.bf16 else "fp32"}
     train_pairs, val_pairs = run.pairs(progress.stage)
-    return {
+    record = {
         "stage": progress.stage,
         "stages": list(run.config.stages),
         "epoch": progress.epoch,
@@ -95,6 +98,7 @@ def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
             "val_pairs": len(val_pairs),
             "train_clear": len({pair.clear for pair in train_pairs}),
             "val_clear": len({pair.clear for pair in val_pairs}),
+            "digest": run.split.digest,
         },
         "metrics": _finite(asdict(progress.evaluation)) if progress.evaluation else {},
         "settings": settings,
@@ -103,6 +107,7 @@ def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
             **{name: version(name) for name in ("torch", "torchvision", "numpy")},
         },
     }
+    return record | ({"began_from": run.state.began_from} if run.state.began_from else {})
 
 
 def _finite(metrics: dict[str, float]) -> dict[str, float | None]:

@@ -14,7 +14,7 @@ from artrestore.errors import InputError, UsageError
 from artrestore.io.atomic import require_writable
 from artrestore.models.base import RestorationModel, StageName
 from artrestore.models.devices import pick_device, uses_bf16
-from artrestore.models.loading import load_model
+from artrestore.models.loading import LoadedModel, load_model
 from artrestore.models.registry import build
 from artrestore.training.config import (
     BUDGETS,
@@ -25,6 +25,7 @@ from artrestore.training.config import (
     read_toml,
     write_toml,
 )
+from artrestore.training.cropping import Cropping
 from artrestore.training.pairs import PicturePair, Split, clear_pairs, require_same_sizes, split_pairs
 from artrestore.training.run_folder import RunFolder
 from artrestore.training.state import TrainingState, read_state
@@ -39,7 +40,7 @@ class Run:
 
     Attributes:
         bf16: convolutions run in bf16.
-        synthesis: how pictures are damaged on the fly in the stage `restore`; None: they are not.
+        synthesis: how pictures are damaged on the fly in all stages but `clear`; None: they are not.
         resumed: the model's tensors are still to be read from the state.
         saved_at: when the state was last written, by `time.perf_counter`.
     """
@@ -58,7 +59,7 @@ class Run:
     @property
     def size(self) -> int:
         """Side of the crops in pixels."""
-        return self.model.tile_rule.tile_size
+        return self.config.crop_size or self.model.tile_rule.tile_size
 
     @property
     def workers(self) -> int:
@@ -66,6 +67,15 @@ class Run:
         if self.config.workers is not None:
             return self.config.workers
         return min(4, (os.cpu_count() or 1) - 1)
+
+    def cropping(self, stage: StageName) -> Cropping:
+        """How the stage makes crops of pictures."""
+        return Cropping(
+            size=self.size,
+            fit=self.config.fit,
+            synthesis=None if stage == "clear" else self.synthesis,
+            surroundings=self.model.spec.sees_surroundings,
+        )
 
     def pairs(self, stage: StageName) -> tuple[tuple[PicturePair, ...], tuple[PicturePair, ...]]:
         """The stage's pairs to train on and to measure."""
@@ -98,11 +108,16 @@ def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
         require_same_sizes(split.train + split.val)
     torch.manual_seed(config.seed)
     model = build(config.arch, config.model)
+    _require_stages(config, model)
+    _require_crop_size(config, model)
+    model.prepare_training()
     if config.start_from and not resume:
-        _start_from(config.start_from, model)
-    require_writable(config.out, _bytes_needed(model, stages=len(config.stages)))
+        state.began_from = dict(_start_from(config.start_from, model).header.training)
+    require_writable(config.out, _bytes_needed(config, model))
     write_toml(folder.config, config)
     model = model.to(device).to(memory_format=torch.channels_last)
+    if device.type == "cuda":  # all crops are of one size, so the fastest kernels for it are worth looking for
+        torch.backends.cudnn.benchmark = True
     return Run(
         config=config, folder=folder, split=split, model=model, device=device, bf16=bf16, state=state,
         synthesis=synthesis, resumed=resume,
@@ -165,18 +180,50 @@ def _require_same_data(state: TrainingState, split: Split) -> None:
     state.data_digest = split.digest
 
 
-def _start_from(weights: Path, model: RestorationModel) -> None:
-    loaded = load_model(weights, device="cpu").model
-    if loaded.config != model.config or loaded.name != model.name:
+def _start_from(weights: str, model: RestorationModel) -> LoadedModel:
+    loaded = load_model(weights, device="cpu")
+    if loaded.model.config != model.config or loaded.model.name != model.name:
         raise UsageError(
-            f"{weights} holds a {loaded.name} with other settings than this run's",
-            hint=f"Name it with --arch {loaded.name}, or leave out --from.",
+            f"{weights} holds a {loaded.model.name} with other settings than this run's",
+            hint="Leave out --arch, --size and [model]: what the weights need is read from them.",
         )
-    model.load_state_dict(loaded.state_dict())
+    model.load_weights(loaded.model.weights())
+    return loaded
 
 
-def _bytes_needed(model: RestorationModel, *, stages: int) -> int:
+def _require_stages(config: TrainConfig, model: RestorationModel) -> None:
+    """Not every network can tell how sure it is.
+
+    Raises:
+        UsageError: it is asked to learn that, and cannot.
+    """
+    if "uncertainty" in config.stages and not model.spec.can_quantify:
+        raise UsageError(
+            f"{config.arch} cannot tell how sure it is, so it has no stage `uncertainty`",
+            hint="Leave it out of --stages, or train --arch hierarchical-vae.",
+        )
+
+
+def _require_crop_size(config: TrainConfig, model: RestorationModel) -> None:
+    """The network's tiles may be of one size only.
+
+    Raises:
+        UsageError: it cannot take crops of the size that was asked for.
+    """
+    rule, size = model.tile_rule, config.crop_size
+    if size and rule.fixed and size != rule.tile_size:
+        raise UsageError(
+            f"{config.arch} takes crops of {rule.tile_size} pixels only, not {size}", hint="Leave out --crop-size."
+        )
+    if size and size % rule.multiple:
+        raise UsageError(
+            f"{config.arch} takes crops of a multiple of {rule.multiple} pixels, not {size}",
+            hint=f"Try --crop-size {max(1, round(size / rule.multiple)) * rule.multiple}.",
+        )
+
+
+def _bytes_needed(config: TrainConfig, model: RestorationModel) -> int:
     # Weights are kept as best and last, and once more for each stage that ends; the state holds three values a
-    # parameter; while a file is replaced, the old one and the new one are both there.
-    files = 2 * stages + 2 * 3 + 1
+    # parameter, and their average; while a file is replaced, the old one and the new one are both there.
+    files = 2 * len(config.stages) + 2 * (4 if config.ema else 3) + 1
     return _BYTES_PER_PARAMETER * model.parameter_count * files

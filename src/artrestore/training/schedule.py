@@ -9,6 +9,7 @@ from artrestore.training.config import TrainConfig, stage_share
 WARMUP_STEPS = 20
 FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
 MIN_STEPS_BETWEEN_EVALUATIONS = 100
+EVALUATIONS = 50  # about so many in a run of many steps
 MAX_STEPS_BETWEEN_EVALUATIONS = 1000
 
 
@@ -45,14 +46,16 @@ def evaluation_interval(config: TrainConfig, steps_per_epoch: int) -> int:
     """Steps between evaluations: an epoch; several where epochs are short and not what was asked for."""
     if config.epochs is not None:
         return min(steps_per_epoch, MAX_STEPS_BETWEEN_EVALUATIONS)
-    epochs = math.ceil(MIN_STEPS_BETWEEN_EVALUATIONS / steps_per_epoch)
+    least = max(MIN_STEPS_BETWEEN_EVALUATIONS, (config.steps or 0) // EVALUATIONS)
+    epochs = math.ceil(least / steps_per_epoch)
     return min(epochs * steps_per_epoch, MAX_STEPS_BETWEEN_EVALUATIONS)
 
 
-def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
+def learning_rate(config: TrainConfig, stage: StageName, step: int, progress: float) -> float:
     """A short linear warm-up, then a cosine down to a hundredth (Loshchilov & Hutter 2016); or a constant."""
+    highest = config.learning_rate * (1.0 if stage == "uncertainty" else config.backbone_rate)
     if config.schedule == "constant":
-        return config.learning_rate
+        return highest
     warmup = min(1.0, (step + 1) / WARMUP_STEPS)
     cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
-    return config.learning_rate * warmup * cosine
+    return highest * warmup * cosine

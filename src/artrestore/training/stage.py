@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from torch.nn import Parameter
+from torch.optim.swa_utils import AveragedModel
 
-from artrestore.models.base import StageName
-from artrestore.training.data import Batch, CropDataset, EpochSampler, endless_batches
+from artrestore.models.base import RestorationModel, StageName
+from artrestore.training.batches import Batch
+from artrestore.training.data import CropDataset, EpochSampler, endless_batches
+from artrestore.training.ema import kept_model, moving_average
 from artrestore.training.evaluation import Evaluator
 from artrestore.training.run import Run
 from artrestore.training.schedule import Budget, evaluation_interval, stage_budget
@@ -19,11 +23,12 @@ class Stage:
     """The data, the budget, the optimizer and the evaluator of a stage.
 
     Attributes:
-        name: `clear` or `restore`.
+        name: `clear`, `restore` or `uncertainty`.
         number: from 1; `count` run in all.
-        batches: endless (given, clear), uint8 (N, 3, size, size), from the state's step on.
+        batches: endless, from the state's step on.
         steps_per_epoch: batches that visit every picture once.
         interval: steps between evaluations.
+        average: the moving average of the weights, if one is taken.
     """
 
     name: StageName
@@ -35,6 +40,7 @@ class Stage:
     interval: int
     evaluator: Evaluator
     optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
 
     def epoch(self, step: int) -> int:
         """The epoch, from 1, in which a step lies."""
@@ -54,15 +60,14 @@ def set_up_stage(run: Run) -> Stage:
     # Each stage draws an order and crops of its own.
     seed = (config.seed, state.stage_index)
     crops = 1 if config.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
-    synthesis = run.synthesis if name == "restore" else None
-    dataset = CropDataset(train_pairs, size=run.size, crops=crops, fit=config.fit, seed=seed, synthesis=synthesis)
+    cropping = run.cropping(name)
+    dataset = CropDataset(train_pairs, cropping, crops=crops, seed=seed, generated=config.generated)
     sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
-    evaluator = Evaluator(
-        run.model, val_pairs, drawn_instead=train_pairs, size=run.size, fit=config.fit, synthesis=synthesis
-    )
-    optimizer = make_optimizer(config.optimizer, run.model, config.learning_rate)
+    optimizer = make_optimizer(config.optimizer, _freeze_the_rest(run.model, name), config.learning_rate)
+    average = moving_average(run.model, config.ema)
+    evaluator = Evaluator(kept_model(run.model, average), val_pairs, cropping, drawn_instead=train_pairs)
     if run.resumed:
-        load_state(run.folder.state, run.model, optimizer)
+        load_state(run.folder.state, run.model, optimizer, average)
         run.resumed = False
     return Stage(
         name=name,
@@ -74,7 +79,19 @@ def set_up_stage(run: Run) -> Stage:
         interval=evaluation_interval(config, sampler.steps_per_epoch),
         evaluator=evaluator,
         optimizer=optimizer,
+        average=average,
     )
+
+
+def _freeze_the_rest(model: RestorationModel, stage: StageName) -> list[Parameter]:
+    """The parameters that a stage trains; the others keep no gradient, which would count in the norm for ever."""
+    trained = model.trained_parameters(stage)
+    model.requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.grad = None
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    return trained
 
 
 def _crops(batch_size: int, most: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import safetensors
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from artrestore.errors import InputError
 from artrestore.io.weights_file import save_tensors
@@ -33,6 +34,7 @@ class TrainingState:
         best_psnr: the best validation PSNR of this stage in dB.
         guard: the running mean of gradient norms and the count of skipped updates.
         data_digest: of the names of all pairs, so that a resumed run works on the same ones.
+        began_from: the record in the weights that the run began from; empty if it began from random ones.
         loss_sums: of every part of the loss, over the `loss_count` updates made since the last evaluation.
     """
 
@@ -45,6 +47,7 @@ class TrainingState:
     loss_sums: dict[str, float] = field(default_factory=dict)
     loss_count: int = 0
     data_digest: str = ""
+    began_from: dict[str, Any] = field(default_factory=dict)
 
     def advance(self, result: StepResult, seconds: float) -> None:
         """Count a step and the time it took; the losses of a skipped one are left out of the mean."""
@@ -71,15 +74,21 @@ class TrainingState:
 
 
 def save_state(
-    path: Path, state: TrainingState, model: RestorationModel, optimizer: torch.optim.Optimizer
+    path: Path,
+    state: TrainingState,
+    model: RestorationModel,
+    optimizer: torch.optim.Optimizer,
+    average: AveragedModel | None = None,
 ) -> None:
-    """Write the state, all or nothing.
+    """Write the state, with the moving average of the weights if one is taken, all or nothing.
 
     Raises:
         OutputError: the file cannot be written.
     """
     optimizer_state = optimizer.state_dict()
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
     for index, values in optimizer_state["state"].items():
         tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if value is not None}
     device = next(model.parameters()).device
@@ -103,7 +112,12 @@ def read_state(path: Path) -> TrainingState:
     return TrainingState(**values | {"guard": GradientGuard(**values["guard"])})
 
 
-def load_state(path: Path, model: RestorationModel, optimizer: torch.optim.Optimizer) -> None:
+def load_state(
+    path: Path,
+    model: RestorationModel,
+    optimizer: torch.optim.Optimizer,
+    average: AveragedModel | None = None,
+) -> None:
     """Put the saved tensors and random states in their places.
 
     Raises:
@@ -113,12 +127,14 @@ def load_state(path: Path, model: RestorationModel, optimizer: torch.optim.Optim
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         param_groups = json.loads(file.metadata()["param_groups"])
     model.load_state_dict(_below(tensors, "model."))
-    optimizer.load_state_dict({"state": _optimizer_state(tensors, model), "param_groups": param_groups})
+    if average is not None:
+        average.load_state_dict(_below(tensors, "average."))
+    optimizer.load_state_dict({"state": _optimizer_state(tensors, optimizer), "param_groups": param_groups})
     _restore_random_states(_below(tensors, "random."), next(model.parameters()).device)
 
 
-def _optimizer_state(tensors: dict[str, Tensor], model: RestorationModel) -> dict[int, dict[str, Tensor]]:
-    parameters = list(model.parameters())
+def _optimizer_state(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    parameters = optimizer.param_groups[0]["params"]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _below(tensors, "optimizer.").items():
         index, key = name.split(".", 1)

@@ -1,14 +1,14 @@
 """One update of the network, which is skipped when its gradient is not to be trusted."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from artrestore.errors import DivergedError
-from artrestore.models.base import RestorationModel
+from artrestore.models.base import RestorationModel, StageName, Surroundings
 from artrestore.models.devices import autocast
 
 
@@ -68,6 +68,8 @@ def train_step(
     clip_grad_norm: float,
     guard: GradientGuard,
     bf16: bool,
+    stage: StageName = "restore",
+    around: Surroundings | None = None,
 ) -> StepResult:
     """Make one update from a batch (N, 3, H, W) in [0, 1].
 
@@ -76,22 +78,24 @@ def train_step(
     """
     optimizer.zero_grad(set_to_none=True)
     with autocast(given.device, bf16=bf16):
-        losses = model.training_losses(given, clear, beta=beta)
+        losses = model.training_losses(given, clear, beta=beta, stage=stage, around=around)
     losses["loss"].backward()
-    parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
-    norm = float(torch.nn.utils.clip_grad_norm_(parameters, clip_grad_norm or math.inf))
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    norm = torch.nn.utils.clip_grad_norm_(parameters, clip_grad_norm or math.inf)
+    # All figures in one transfer, before the update: the device makes it while the next step is prepared.
+    grad_norm, *values = torch.stack([norm, *(value.detach() for value in losses.values())]).tolist()
+    figures = dict(zip(losses, values, strict=True))
     # A loss that is not finite may still leave a finite gradient; it is as little to be trusted.
-    trusted = guard.accepts(norm if torch.isfinite(losses["loss"]) else math.nan)
+    trusted = guard.accepts(grad_norm if math.isfinite(figures["loss"]) else math.nan)
     if trusted:
         optimizer.step()
-    return StepResult(
-        losses={name: float(value.detach()) for name, value in losses.items()}, grad_norm=norm, skipped=not trusted
-    )
+    return StepResult(losses=figures, grad_norm=grad_norm, skipped=not trusted)
 
 
-def make_optimizer(name: str, model: RestorationModel, learning_rate: float) -> torch.optim.Optimizer:
+def make_optimizer(
+    name: str, parameters: Sequence[torch.nn.Parameter], learning_rate: float
+) -> torch.optim.Optimizer:
     """An optimizer by its name in the config, with the fused implementation where there is one."""
-    parameters = list(model.parameters())
     if name == "adam":
         return torch.optim.Adam(parameters, learning_rate, fused=True)
     if name == "adamw":

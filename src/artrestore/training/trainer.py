@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from artrestore.errors import InterruptedRunError
 from artrestore.io.weights_file import read_tensors
 from artrestore.models.base import StageName
+from artrestore.training.batches import as_floats
+from artrestore.training.ema import kept_model
 from artrestore.training.evaluation import Evaluation
 from artrestore.training.records import record_evaluation, write_run_weights
 from artrestore.training.run import Run
@@ -85,16 +84,19 @@ def _train_stage(run: Run, should_stop: Callable[[], bool]) -> Iterator[Progress
     seen = 0
     run.model.train()
     if state.step == 0:  # from here on the run can be resumed, whatever happens to it
-        save_state(folder.state, state, run.model, optimizer)
+        save_state(folder.state, state, run.model, optimizer, stage.average)
 
     while (fraction := budget.progress(state.step, state.seconds)) < 1:
-        given, clear = (_to_device(pixels, run.device) for pixels in next(stage.batches))
-        set_learning_rate(optimizer, learning_rate(config, state.step, fraction))
+        batch = as_floats(next(stage.batches), run.device)
+        set_learning_rate(optimizer, learning_rate(config, stage.name, state.step, fraction))
         result = train_step(
-            run.model, optimizer, given, clear,
+            run.model, optimizer, batch.given, batch.clear,
             beta=config.beta, clip_grad_norm=config.clip_grad_norm, guard=state.guard, bf16=run.bf16,
+            stage=stage.name, around=batch.around,
         )  # fmt: skip
-        seen += len(given)
+        if stage.average is not None and not result.skipped:
+            stage.average.update_parameters(run.model)
+        seen += len(batch.given)
         now = time.perf_counter()
         state.advance(result, now - lap_began)
         lap_began = now
@@ -107,10 +109,10 @@ def _train_stage(run: Run, should_stop: Callable[[], bool]) -> Iterator[Progress
         progress = _progress(run, stage, result, pace=pace, evaluation=evaluation, evaluated=evaluated)
         if evaluated:
             stage.evaluator.draw(folder, stage.name, progress.epoch)
-            record_evaluation(run, progress)
+            record_evaluation(run, progress, kept_model(run.model, stage.average))
         if stopping or finished or now - run.saved_at > SECONDS_BETWEEN_SAVES:
-            write_run_weights(run, folder.last, progress)
-            save_state(folder.state, state, run.model, optimizer)
+            write_run_weights(run, kept_model(run.model, stage.average), folder.last, progress)
+            save_state(folder.state, state, run.model, optimizer, stage.average)
             run.saved_at = now
         yield progress
         if stopping:
@@ -148,14 +150,8 @@ def _progress(
 
 
 def _begin_next_stage(run: Run, ended: StageName) -> None:
-    """Keep the ended stage's weights and go on from its best ones."""
+    """Keep the ended stage's weights and go on from its best ones: the newest, if nothing is held out to tell."""
     run.folder.keep_stage(ended)
-    if run.state.best_psnr is not None:
-        run.model.load_state_dict(read_tensors(run.folder.best))
+    if run.state.best_psnr is not None or not run.split.val:
+        run.model.load_weights(read_tensors(run.folder.best))
     run.state.next_stage()
-
-
-def _to_device(pixels: Tensor, device: torch.device) -> Tensor:
-    """uint8 (N, 3, H, W) to float32 in [0, 1] on the device, channels last."""
-    moved = pixels.to(device, non_blocking=True)
-    return moved.float().div_(255).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,99 @@
+"""What a network is given of a picture: a damaged crop, what it was, and what is known of its surroundings."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artrestore.models.base import Surroundings
+from artrestore.training.batches import Batch, stack
+from artrestore.training.crops import (
+    Pixels,
+    middle_crop,
+    mirrored,
+    place_of,
+    random_crop,
+    resize,
+    shrunk_whole,
+    square_thumbnail,
+    varied_crop,
+    varied_scene,
+)
+from artrestore.training.synthesis import Synthesis
+
+Fit = Literal["crop", "resize"]
+_WHOLE = torch.tensor([0.0, 0.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cropping:
+    """How crops are made of pictures, uint8 (H, W, 3).
+
+    Attributes:
+        size: side of the crops in pixels.
+        fit: `crop` takes squares at full resolution, `resize` whole pictures.
+        synthesis: how clear pictures are damaged; None: only pairs are there.
+        surroundings: the network makes use of them.
+    """
+
+    size: int
+    fit: Fit = "crop"
+    synthesis: Synthesis | None = None
+    surroundings: bool = False
+
+    def random(self, given: Pixels | None, clear: Pixels, count: int, rng: np.random.Generator) -> Batch:
+        """Crops at random: of a pair, and, in part or if there is none, of the clear picture damaged anew."""
+        synthesis, crops = self.synthesis, []
+        small = shrunk_whole(clear) if synthesis and self.surroundings else clear
+        for _ in range(count):
+            if synthesis and (given is None or rng.random() < synthesis.share):
+                crops.append(self._damaged(clear, small, synthesis, rng))
+            else:
+                crops.append(self._paired(_required(given), clear, rng))
+        return stack(crops)
+
+    def fixed(self, given: Pixels | None, clear: Pixels, number: int) -> Batch:
+        """A crop to measure, the same one each time: a pair's middle, or one damaged by a generator of its own."""
+        if given is None and self.synthesis:
+            small = shrunk_whole(clear) if self.surroundings else clear
+            return self._damaged(clear, small, self.synthesis, np.random.default_rng(number))
+        given = clear if given is None else given
+        if self.fit == "resize":
+            return self._whole(given, clear)
+        (crop, place), (reference, _) = middle_crop(given, self.size), middle_crop(clear, self.size)
+        return Batch(crop, reference, self._around(given, place))
+
+    def _paired(self, given: Pixels, clear: Pixels, rng: np.random.Generator) -> Batch:
+        if self.fit == "resize":
+            return self._whole(given, clear)
+        given, clear = mirrored(given, clear, rng)
+        crop, reference, place = random_crop(given, clear, self.size, rng)
+        return Batch(crop, reference, self._around(given, place))
+
+    def _damaged(self, clear: Pixels, small: Pixels, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
+        if self.surroundings and self.fit == "crop":
+            scene = varied_scene(clear, small, self.size, rng)
+            damaged, thumbnail, lost = synthesis.damage_with_thumbnail(scene.crop, scene.view, scene.small, rng)
+            around = Surroundings(thumbnail=thumbnail, place=place_of(scene.view), lost=lost)
+            return Batch(damaged, scene.crop, around)
+        crop = resize(clear, self.size) if self.fit == "resize" else varied_crop(clear, self.size, rng)
+        damaged = synthesis.damage(crop, rng)
+        return Batch(damaged, crop, self._around(damaged.permute(1, 2, 0).numpy(), _WHOLE))
+
+    def _whole(self, given: Pixels, clear: Pixels) -> Batch:
+        return Batch(resize(given, self.size), resize(clear, self.size), self._around(given, _WHOLE))
+
+    def _around(self, given: Pixels, place: Tensor) -> Surroundings | None:
+        """Of a crop of a damaged picture; nobody says what is lost in it."""
+        if not self.surroundings:
+            return None
+        nothing_told = torch.zeros(1, self.size, self.size, dtype=torch.bool)
+        return Surroundings(thumbnail=square_thumbnail(given), place=place, lost=nothing_told)
+
+
+def _required(given: Pixels | None) -> Pixels:
+    if given is None:
+        raise ValueError("a picture without a distorted version needs a recipe")
+    return given

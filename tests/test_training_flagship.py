@@ -1,0 +1,177 @@
+"""Training `hierarchical-vae`: its two stages, the moving average, and where it begins."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from artrestore.errors import InterruptedRunError, UsageError
+from artrestore.io.weights_file import read_header
+from artrestore.models.loading import load_model
+from artrestore.training.config import TrainConfig
+from artrestore.training.run import prepare_run, resumed_config
+from artrestore.training.trainer import Progress, train
+from conftest import TINY_FLAGSHIP, write_tiny_weights
+from test_training import read_rows
+
+OWN = ("noise.", "tone.noise.", "log_scale.")  # what the stage `uncertainty` trains
+
+
+@pytest.fixture
+def flagship(config: Callable[..., TrainConfig]) -> Callable[..., TrainConfig]:
+    """Settings of a tiny run on pictures that are damaged on the fly."""
+
+    def make(**changes: Any) -> TrainConfig:
+        settings = {
+            "arch": "hierarchical-vae", "model": TINY_FLAGSHIP, "crop_size": 32, "batch_size": 4, "steps": 8,
+            "distorted": None, "recipe": "mild",
+        }  # fmt: skip
+        return config(**(settings | changes))
+
+    return make
+
+
+def run_all(config: TrainConfig) -> list[Progress]:
+    return list(train(prepare_run(config)))
+
+
+def same(one: Path, other: Path) -> set[str]:
+    """Names of the tensors that two files have in common, to the bit."""
+    first, second = load_file(one), load_file(other)
+    return {name for name in first.keys() & second.keys() if torch.equal(first[name], second[name])}
+
+
+@pytest.mark.parametrize("val_fraction", [0.2, 0.0])
+def test_learning_how_sure_it_is_leaves_the_mean_as_it_was_to_the_bit(
+    flagship: Callable[..., TrainConfig], val_fraction: float
+) -> None:
+    settings = flagship(val_fraction=val_fraction)
+    progress = run_all(settings)
+    assert [p.stage for p in progress] == ["restore"] * 6 + ["uncertainty"] * 2
+    before, after = settings.out / "best-restore.safetensors", settings.out / "best.safetensors"
+    changed = load_file(after).keys() - same(before, after)
+    assert changed
+    assert all(name.startswith(OWN) for name in changed)
+    assert any(name.startswith("log_scale.") for name in changed)
+    pictures = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        means = [load_model(path, device="cpu").model(pictures) for path in (before, after)]
+    assert torch.equal(*means)
+
+
+def test_restoring_well_leaves_the_latents_and_the_scale_for_later(flagship: Callable[..., TrainConfig]) -> None:
+    settings = flagship(stages=("restore",), steps=2)
+    run = prepare_run(settings)
+    before = {name: tensor.clone() for name, tensor in run.model.weights().items()}
+    list(train(run))
+    changed = {name for name, tensor in run.model.weights().items() if not torch.equal(tensor, before[name])}
+    assert changed
+    assert not any(name.startswith(OWN) for name in changed)
+
+
+def test_a_frozen_parameter_keeps_no_gradient_of_the_stage_before(flagship: Callable[..., TrainConfig]) -> None:
+    run = prepare_run(flagship())
+    for progress in train(run):
+        trained = {id(parameter) for parameter in run.model.trained_parameters(progress.stage)}
+        left = [p for p in run.model.parameters() if id(p) not in trained and p.grad is not None]
+        assert not left, progress.stage
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "changes"),
+    [(2, {}), (8, {}), (9, {}), (9, {"precision": "bf16"}), (9, {"ema": 0.0, "generated": 0.5})],
+)
+def test_resuming_is_exact_to_the_bit_in_either_stage(
+    flagship: Callable[..., TrainConfig], tmp_path: Path, stop_at: int, changes: dict[str, Any]
+) -> None:
+    whole = flagship(out=tmp_path / "whole", steps=10, seed=3, **changes)
+    run_all(whole)
+    broken = replace(whole, out=tmp_path / "broken")
+    steps = iter(range(1, 100))
+    with pytest.raises(InterruptedRunError):
+        list(train(prepare_run(broken), should_stop=lambda: next(steps) == stop_at))
+    torch.manual_seed(999)  # nothing may hang on what this process drew before
+    rest = list(train(prepare_run(resumed_config(broken.out, {}), resume=True)))
+    assert len(rest) == 10 - stop_at
+    for name in ("last", "best", "best-restore", "state"):
+        files = [out / f"{name}.safetensors" for out in (whole.out, broken.out)]
+        assert same(*files) == load_file(files[0]).keys(), name
+    assert read_rows(whole.out / "metrics.csv") == read_rows(broken.out / "metrics.csv")
+
+
+def test_the_moving_average_is_what_is_kept(flagship: Callable[..., TrainConfig]) -> None:
+    settings = flagship(stages=("restore",), steps=4, ema=0.3, learning_rate=1e-2)
+    run = prepare_run(settings)
+    expected: dict[str, torch.Tensor] = {}
+    for step, _ in enumerate(train(run)):
+        kept = min(0.3, (1 + step) / (10 + step)) if step else 0.0
+        expected = {
+            name: kept * expected[name] + (1 - kept) * tensor if step else tensor.clone()
+            for name, tensor in run.model.weights().items()
+        }
+    found = load_file(settings.out / "last.safetensors")
+    assert not torch.equal(found["intro.weight"], run.model.weights()["intro.weight"])
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, msg=name)
+
+
+def test_a_moving_average_is_kept_of_any_architecture(config: Callable[..., TrainConfig]) -> None:
+    settings = config(ema=0.9, steps=3, stages=("restore",))
+    run = prepare_run(settings)
+    list(train(run))
+    found = load_file(settings.out / "last.safetensors")
+    assert any(not torch.equal(found[name], tensor) for name, tensor in run.model.weights().items())
+
+
+def test_pairs_and_whole_pictures_train_it_too(
+    flagship: Callable[..., TrainConfig], picture_set, tmp_path: Path
+) -> None:
+    pairs = {"distorted": picture_set[1], "recipe": None, "steps": 4}
+    assert len(run_all(flagship(**pairs))) == 4
+    assert len(run_all(flagship(**pairs, fit="resize", out=tmp_path / "whole pictures"))) == 4
+
+
+def test_a_network_that_cannot_tell_is_not_asked_how_sure_it_is(config: Callable[..., TrainConfig]) -> None:
+    with pytest.raises(UsageError, match="cannot tell how sure it is") as caught:
+        prepare_run(config(stages=("restore", "uncertainty")))
+    assert "hierarchical-vae" in caught.value.hint
+
+
+@pytest.mark.parametrize(("arch", "size", "hint"), [("hierarchical-vae", 40, "32"), ("skip-vae", 64, "Leave out")])
+def test_crops_that_the_network_cannot_take_are_refused(
+    config: Callable[..., TrainConfig], arch: str, size: int, hint: str
+) -> None:
+    model = {} if arch == "skip-vae" else TINY_FLAGSHIP
+    with pytest.raises(UsageError, match="takes crops") as caught:
+        prepare_run(config(arch=arch, crop_size=size, model=model))
+    assert hint in caught.value.hint
+
+
+# Where training begins
+
+
+def test_the_record_says_what_the_run_began_from(flagship: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    first = flagship(stages=("restore",), steps=2, out=tmp_path / "first")
+    run_all(first)
+    second = flagship(
+        start_from=str(first.out / "best.safetensors"), stages=("uncertainty",), steps=2, out=tmp_path / "second"
+    )
+    run_all(second)
+    training = read_header(second.out / "best.safetensors").training
+    assert training["began_from"] == read_header(first.out / "best.safetensors").training
+    assert training["stage"] == "uncertainty"
+    assert str(tmp_path) not in str(training)
+    assert "began_from" not in training["began_from"]
+
+
+def test_weights_without_a_posterior_are_enough_to_go_on_from(
+    flagship: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    start = write_tiny_weights(tmp_path / "start.safetensors", "hierarchical-vae")
+    run = prepare_run(flagship(start_from=str(start), model={}))
+    expected = load_model(start, device="cpu").model.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in run.model.weights().items())

@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,26 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from artrestore.errors import DeviceError, OutputError, WeightsError
-from artrestore.io.weights_file import METADATA_KEY, WeightsHeader, read_header, write_weights
-from artrestore.models.loading import load_model, newest_weights
-from artrestore.models.registry import ARCHITECTURES, build
-from conftest import TINY, write_tiny_weights
+from artrestore.io.weights_file import (
+    METADATA_KEY,
+    WeightsHeader,
+    read_header,
+    read_tensors,
+    write_weights,
+    write_with_calibration,
+)
+from artrestore.models.loading import find_weights, load_model
+from artrestore.models.registry import ARCHITECTURES
+from conftest import TINY, tiny_model, write_tiny_weights
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_save_load_save_gives_the_same_bytes_and_the_same_pictures(tmp_path: Path, name: str) -> None:
     path = write_tiny_weights(tmp_path / "a.safetensors", name)
     loaded = load_model(path, device="cpu")
-    write_weights(tmp_path / "b.safetensors", loaded.model.state_dict(), loaded.header)
+    write_weights(tmp_path / "b.safetensors", loaded.model.weights(), loaded.header)
     assert (tmp_path / "b.safetensors").read_bytes() == path.read_bytes()
-    torch.manual_seed(0)
-    saved, picture = build(name, TINY).eval(), torch.rand(1, 3, 32, 32)
+    saved, picture = tiny_model(name).eval(), torch.rand(1, 3, 32, 32)
     assert torch.equal(loaded.model(picture), saved(picture))
     assert not loaded.model.training
 
@@ -38,6 +45,50 @@ def test_the_header_tells_all(tmp_path: Path) -> None:
     header = read_header(path)
     assert (header.architecture, header.config, header.training) == ("a", {"n": 1}, training)
     assert header.shapes == {"x": (2,)}
+
+
+def test_a_calibration_is_kept_in_the_header_and_may_be_absent(tmp_path: Path, tiny_weights: Path) -> None:
+    assert read_header(tiny_weights).calibration is None
+    assert "calibration" not in metadata_of(tiny_weights)[METADATA_KEY]
+    calibration = {"factors": [2.5], "source": "pairs"}
+    write_with_calibration(tmp_path / "new.safetensors", tiny_weights, calibration)
+    old, new = read_header(tiny_weights), read_header(tmp_path / "new.safetensors")
+    assert new == replace(old, calibration=calibration)
+    again = {"factors": [3.0]}
+    write_with_calibration(tmp_path / "new.safetensors", tmp_path / "new.safetensors", again)
+    assert read_header(tmp_path / "new.safetensors").calibration == again
+    same_tensors(load_file(tmp_path / "new.safetensors"), load_file(tiny_weights))
+
+
+def same_tensors(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    assert all(a[name].dtype == b[name].dtype and torch.equal(a[name], b[name]) for name in a)
+
+
+def test_half_precision_halves_the_file_and_is_read_as_float32(tmp_path: Path, tiny_weights: Path) -> None:
+    loaded, half = load_model(tiny_weights, device="cpu"), tmp_path / "half.safetensors"
+    weights = loaded.model.weights()
+    write_weights(half, weights, loaded.header, half=True)
+    assert half.stat().st_size < 0.6 * tiny_weights.stat().st_size
+    same_tensors(read_tensors(half), {name: tensor.half().float() for name, tensor in weights.items()})
+    picture = torch.rand(1, 3, 32, 32)
+    restored = load_model(half, device="cpu").model(picture)
+    assert torch.allclose(restored, loaded.model(picture), atol=0.01)
+
+
+def test_calibrating_weights_in_half_precision_leaves_them_so(tmp_path: Path, tiny_weights: Path) -> None:
+    loaded, half = load_model(tiny_weights, device="cpu"), tmp_path / "half.safetensors"
+    write_weights(half, loaded.model.weights(), loaded.header, half=True)
+    write_with_calibration(tmp_path / "new.safetensors", half, {"factors": [2.5]})
+    same_tensors(load_file(tmp_path / "new.safetensors"), load_file(half))
+
+
+def test_values_that_half_precision_cannot_hold_are_refused(tmp_path: Path) -> None:
+    header = WeightsHeader(architecture="a", config={}, training={}, shapes={})
+    write_weights(tmp_path / "a.safetensors", {"x": torch.tensor([65504.0])}, header, half=True)
+    with pytest.raises(WeightsError, match="half precision"):
+        write_weights(tmp_path / "b.safetensors", {"x": torch.tensor([1.0, -1e5])}, header, half=True)
+    assert not (tmp_path / "b.safetensors").exists()
 
 
 def test_weight_files_have_the_permissions_of_any_file(tmp_path: Path, tiny_weights: Path) -> None:
@@ -116,6 +167,7 @@ def test_other_files_versions_and_headers_are_refused(tmp_path: Path, tiny_weigh
     refuses(rewrite(tiny_weights, target, training=None), "incomplete or damaged")
     refuses(rewrite(tiny_weights, target, format_version=None), "incomplete or damaged")
     refuses(rewrite(tiny_weights, target, config=[1]), "incomplete or damaged")
+    refuses(rewrite(tiny_weights, target, calibration=[1]), "incomplete or damaged")
     refuses(rewrite(tiny_weights, target, config={"latent_dim": -1}), "cannot be used")
     refuses(rewrite(tiny_weights, target, config=TINY | {"latent_dim": 7}), "do not fit skip-vae")
     save_file({"x": torch.zeros(1)}, target, metadata={METADATA_KEY: "{"})
@@ -132,7 +184,7 @@ def test_tensors_are_loaded_strictly(tmp_path: Path, tiny_weights: Path) -> None
             good | {"extra": torch.zeros(1)},
             good | {first: good[first][:1].clone()},
         ],
-        "not float32": [good | {first: good[first].half()}],
+        "not float32 or float16": [good | {first: good[first].bfloat16()}, good | {first: good[first].double()}],
         "NaN": [good | {first: torch.full_like(good[first], torch.nan)}],
     }
     for message, wrong in cases.items():
@@ -141,14 +193,18 @@ def test_tensors_are_loaded_strictly(tmp_path: Path, tiny_weights: Path) -> None
             refuses(tmp_path / "wrong.safetensors", message)
 
 
-def test_the_newest_run_is_found(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no trained run"):
-        newest_weights(tmp_path)
-    for age, name in ((100, "old"), (50, "new"), (200, "oldest")):
-        (tmp_path / name).mkdir()
-        path = write_tiny_weights(tmp_path / name / "best.safetensors")
-        os.utime(path, (1_000_000 - age, 1_000_000 - age))
-    assert newest_weights(tmp_path).parent.name == "new"
+def test_bundled_weights_are_found_by_name_and_the_default_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_weights: Path
+) -> None:
+    monkeypatch.setattr("artrestore.models.loading.BUNDLED_FOLDER", tmp_path / "bundled")
+    with pytest.raises(WeightsError, match="`default` did not come"):
+        find_weights()
+    (tmp_path / "bundled").mkdir()
+    bundled = write_tiny_weights(tmp_path / "bundled/default.safetensors")
+    assert find_weights() == find_weights("default") == bundled
+    assert find_weights(tiny_weights) == tiny_weights
+    with pytest.raises(WeightsError, match="no weight file nonsense"):
+        find_weights("nonsense")
 
 
 def test_a_device_that_is_not_there_is_an_error(tiny_weights: Path) -> None:

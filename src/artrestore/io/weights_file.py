@@ -1,15 +1,15 @@
 """Weight files: safetensors with a header that tells everything needed to use them.
 
-The header's metadata has one key, `artrestore`, with a JSON object: `format_version`, `architecture`, `config` and
-`training` (data counts, steps, seed, metrics, library versions). One key, because safetensors writes several in
-no fixed order, and the same weights shall give the same bytes. Nothing is ever unpickled. The format is described
-for users in `docs/reference/weight-files.md`.
+The header's metadata has one key, `artrestore`, with a JSON object: `format_version`, `architecture`, `config`,
+`training` (data counts, steps, seed, metrics, library versions) and, if there is one, `calibration`. One key,
+because safetensors writes several in no fixed order, and the same weights shall give the same bytes. Nothing is
+ever unpickled. The format is described for users in `docs/reference/weight-files.md`.
 """
 
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,28 +35,64 @@ class WeightsHeader:
         config: the fields of that architecture's config.
         training: the record of the training run; free-form JSON.
         shapes: of every tensor, by name; filled when read.
+        calibration: what `uncertainty.Calibration.as_header` gives; None if the weights are not calibrated.
     """
 
     architecture: str
     config: Mapping[str, Any]
     training: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]]
+    calibration: Mapping[str, Any] | None = None
 
 
-def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHeader) -> None:
-    """Write a weight file, all or nothing; tensors of any float kind are stored as float32.
+def write_weights(path: Path, tensors: Mapping[str, Tensor], header: WeightsHeader, *, half: bool = False) -> None:
+    """Write a weight file, all or nothing.
+
+    Args:
+        path: where to.
+        tensors: of any float kind, by name.
+        header: its `shapes` are not read; the tensors have theirs.
+        half: store float16, half as large and with three significant digits, instead of float32.
 
     Raises:
+        WeightsError: `half`, and a finite value is beyond what float16 can hold.
         OutputError: the file cannot be written.
     """
+    stored = {name: _half(name, tensor) if half else tensor.float() for name, tensor in tensors.items()}
+    save_tensors(path, stored, _metadata(header))
+
+
+def write_with_calibration(path: Path, source: Path, calibration: Mapping[str, Any]) -> None:
+    """Write the weights of `source` with another calibration; every tensor stays as it is stored, to the bit.
+
+    Raises:
+        WeightsError: `source` cannot be read; see `read_header`.
+        OutputError: the file cannot be written.
+    """
+    header = replace(read_header(source), calibration=calibration)
+    save_tensors(path, _stored_tensors(source), _metadata(header))
+
+
+def _half(name: str, tensor: Tensor) -> Tensor:
+    halved = tensor.half()
+    if not torch.equal(torch.isfinite(halved), torch.isfinite(tensor)):
+        raise WeightsError(
+            f"Tensor {name} has values beyond what half precision can hold ({tensor.abs().max().item():g})",
+            hint="Store these weights in full precision.",
+        )
+    return halved
+
+
+def _metadata(header: WeightsHeader) -> dict[str, str]:
     description = {
         "format_version": FORMAT_VERSION,
         "architecture": header.architecture,
         "config": header.config,
         "training": header.training,
     }
-    metadata = {METADATA_KEY: json.dumps(description, allow_nan=False)}
-    save_tensors(path, {name: tensor.float() for name, tensor in tensors.items()}, metadata)
+    if header.calibration is not None:
+        description["calibration"] = header.calibration
+    return {METADATA_KEY: json.dumps(description, allow_nan=False)}
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
@@ -95,32 +131,39 @@ def read_header(path: Path) -> WeightsHeader:
                 f"{path} has format version {version}; this program reads version {FORMAT_VERSION}",
                 hint="Update with: pip install --upgrade artrestore",
             )
+        calibration = description.get("calibration")
         return WeightsHeader(
             architecture=str(description["architecture"]),
             config=dict(description["config"]),
             training=dict(description["training"]),
             shapes=shapes,
+            calibration=None if calibration is None else dict(calibration),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The header of {path} is incomplete or damaged ({error})") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Load all tensors of a weight file to the CPU.
+    """Load all tensors of a weight file to the CPU, as float32 however they are stored.
 
     Raises:
-        WeightsError: see `read_header`; also for tensors that are not float32 or hold NaN or infinity.
+        WeightsError: see `read_header`; also for tensors that are neither float32 nor float16, or hold NaN or
+            infinity.
     """
+    tensors = _stored_tensors(path)
+    for name, tensor in tensors.items():
+        if tensor.dtype not in (torch.float32, torch.float16):
+            raise WeightsError(f"{path}: tensor {name} is {tensor.dtype}, not float32 or float16")
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path}: tensor {name} holds NaN or infinity")
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def _stored_tensors(path: Path) -> dict[str, Tensor]:
     with _open(path) as file:
         # Cloned, because a view into the mapped file has the alignment of its offset there, and kernels that
         # depend on it give other last digits.
-        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    for name, tensor in tensors.items():
-        if tensor.dtype != torch.float32:
-            raise WeightsError(f"{path}: tensor {name} is {tensor.dtype}, not float32")
-        if not torch.isfinite(tensor).all():
-            raise WeightsError(f"{path}: tensor {name} holds NaN or infinity")
-    return tensors
+        return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
 
 
 def _open(path: Path) -> Any:

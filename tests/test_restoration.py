@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from artrestore.errors import DiskFullError, OutputError, PairingError, UsageError
 from artrestore.io.pictures import read_rgb
-from artrestore.models.base import TileRule
+from artrestore.io.weights_file import WeightsHeader
+from artrestore.models.base import ModelSpec, Surroundings, TileRule
 from artrestore.models.loading import LoadedModel, load_model
 from artrestore.restoration.batch import restore_batch, restore_folder
 from artrestore.restoration.plan import Plan, plan_restoration
@@ -22,20 +23,23 @@ class Darker(nn.Module):
     """Stands in for a network: takes away a tenth."""
 
     name = "darker"
+    spec = ModelSpec(summary="", can_sample=False)
 
     def __init__(self, rule: TileRule) -> None:
         super().__init__()
         self.tile_rule = rule
         self.seen: list[tuple[int, ...]] = []
 
-    def forward(self, tiles: Tensor) -> Tensor:
+    def forward(self, tiles: Tensor, around: Surroundings | None = None) -> Tensor:
+        assert around is None
         self.seen.append(tuple(tiles.shape))
         return tiles * 0.9
 
 
 def darker(rule: TileRule | None = None, **options: Any) -> Restorer:
     model = Darker(rule or TileRule(tile_size=32, overlap=16, fixed=True))
-    loaded = LoadedModel(model=model, header=None, path=Path("x"), device=torch.device("cpu"))  # type: ignore[arg-type]
+    header = WeightsHeader(architecture="darker", config={}, training={}, shapes={})
+    loaded = LoadedModel(model=model, header=header, path=Path("x"), device=torch.device("cpu"))  # type: ignore[arg-type]
     return Restorer(loaded, **options)
 
 
@@ -62,10 +66,24 @@ def test_tiles_go_through_the_network_in_batches() -> None:
     assert [shape[0] for shape in restorer.model.seen] == [3, 3, 3]
 
 
+def test_by_default_as_many_as_the_network_says() -> None:
+    restorer = darker(TileRule(tile_size=32, overlap=16, fixed=True, batch_size=5))
+    restorer.restore(np.zeros((3, 64, 64), dtype=np.float32))
+    assert [shape[0] for shape in restorer.model.seen] == [5, 4]
+
+
 @pytest.mark.parametrize("options", [{"tile_size": 64}, {"overlap": 32}, {"overlap": -1}])
 def test_impossible_tiles_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         darker(**options)
+
+
+@pytest.mark.parametrize("options", [{"tile_size": 60}, {"tile_size": 32, "overlap": 17}, {"tile_size": 0}])
+def test_tiles_that_are_no_multiples_are_refused(options: dict[str, int]) -> None:
+    rule = TileRule(tile_size=64, overlap=16, multiple=16)
+    assert darker(rule, tile_size=32, overlap=16).overlap == 16
+    with pytest.raises(UsageError):
+        darker(rule, **options)
 
 
 def test_the_tree_is_mirrored_and_originals_are_untouched(tmp_path: Path) -> None:
@@ -122,7 +140,7 @@ def test_a_network_that_fails_fails_that_picture(tmp_path: Path) -> None:
     save_smooth(source / "a.png")
     restorer = darker()
 
-    def explode(_tiles: Tensor) -> Tensor:
+    def explode(*_: object) -> Tensor:
         raise RuntimeError("out of memory")
 
     restorer.model.forward = explode  # type: ignore[method-assign]
@@ -134,7 +152,7 @@ def test_a_network_that_fails_fails_that_picture(tmp_path: Path) -> None:
 def test_values_that_are_no_numbers_fail_the_picture_and_are_not_written(tmp_path: Path, value: float) -> None:
     save_smooth(tmp_path / "in/a.png")
     restorer = darker()
-    restorer.model.forward = lambda tiles: tiles * value  # type: ignore[method-assign]
+    restorer.model.forward = lambda tiles, _: tiles * value  # type: ignore[method-assign]
     (result,) = restore_batch(plan_restoration(tmp_path / "in", tmp_path / "out"), restorer)
     assert result.outcome == "failed"
     assert "no numbers" in result.reason
@@ -144,7 +162,7 @@ def test_values_that_are_no_numbers_fail_the_picture_and_are_not_written(tmp_pat
 def test_tiles_on_which_bf16_fails_are_done_again_in_float32() -> None:
     restorer = darker(precision="bf16")
 
-    def fails_in_bf16(tiles: Tensor) -> Tensor:
+    def fails_in_bf16(tiles: Tensor, _: None) -> Tensor:
         return tiles * (math.nan if torch.is_autocast_enabled("cpu") else 0.9)
 
     restorer.model.forward = fails_in_bf16  # type: ignore[method-assign]
@@ -263,5 +281,5 @@ def test_the_same_file_in_gives_the_same_file_out(tmp_path: Path, tiny_weights: 
 def test_neighbours_in_a_batch_do_not_matter(tiny_weights: Path) -> None:
     picture = np.random.default_rng(0).random((3, 90, 70), dtype=np.float32)
     loaded = load_model(tiny_weights, device="cpu")
-    one, many = (Restorer(loaded, batch_size=size).restore(picture) for size in (1, 16))
+    one, many = (Restorer(loaded, batch_size=size, precision="fp32").restore(picture) for size in (1, 16))
     np.testing.assert_allclose(one, many, atol=1e-5)

@@ -17,25 +17,35 @@ def axes(draw: st.DrawFn) -> tuple[int, int, int]:
     return draw(st.integers(tile, 500)), tile, overlap
 
 
-@given(axes())
-def test_tiles_cover_the_axis_and_overlap_enough(axis: tuple[int, int, int]) -> None:
-    length, tile, overlap = axis
+@st.composite
+def aligned_axes(draw: st.DrawFn) -> tuple[int, int, int, int]:
+    multiple = draw(st.sampled_from([1, 2, 4, 16]))
+    tile = draw(st.integers(1, 20))
+    overlap = draw(st.integers(0, (tile - 1) * multiple))
+    return draw(st.integers(tile, 100)) * multiple, tile * multiple, overlap, multiple
+
+
+@given(aligned_axes())
+def test_tiles_cover_the_axis_overlap_enough_and_begin_at_multiples(axis: tuple[int, int, int, int]) -> None:
+    length, tile, overlap, multiple = axis
     starts = tile_starts(*axis)
+    assert all(start % multiple == 0 for start in starts)
     assert starts[0] == 0
     assert starts[-1] + tile == length
     assert all(0 < b - a <= tile - overlap for a, b in pairwise(starts))
 
 
-@given(axes())
-def test_no_fewer_tiles_would_do(axis: tuple[int, int, int]) -> None:
-    length, tile, overlap = axis
+@given(aligned_axes())
+def test_no_fewer_tiles_would_do(axis: tuple[int, int, int, int]) -> None:
+    length, tile, overlap, multiple = axis
     count = len(tile_starts(*axis))
-    assert count == 1 or tile + (count - 2) * (tile - overlap) < length
+    farthest = (tile - overlap) // multiple * multiple  # from one start to the next
+    assert count == 1 or tile + (count - 2) * farthest < length
 
 
-@given(axes())
-def test_weights_sum_to_one_everywhere(axis: tuple[int, int, int]) -> None:
-    length, tile, _ = axis
+@given(aligned_axes())
+def test_weights_sum_to_one_everywhere(axis: tuple[int, int, int, int]) -> None:
+    length, tile, _, _ = axis
     total = np.zeros(length)
     for weights, start in zip(blend_weights(*axis), tile_starts(*axis), strict=True):
         assert weights.min() >= 0
@@ -59,17 +69,34 @@ def test_weights_change_slowly_so_that_no_seam_can_show() -> None:
     assert np.abs(np.diff(weights, axis=1)).max() < 0.06
 
 
-@pytest.mark.parametrize("axis", [(10, 20, 4), (20, 10, 10), (20, 10, -1)])
-def test_impossible_geometry_is_refused(axis: tuple[int, int, int]) -> None:
-    with pytest.raises(ValueError, match="need length"):
+@pytest.mark.parametrize(
+    "axis", [(10, 20, 4), (20, 10, 10), (20, 10, -1), (64, 32, 17, 16), (40, 32, 0, 16), (96, 40, 0, 16)]
+)
+def test_impossible_geometry_is_refused(axis: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"need length|not multiples"):
         tile_starts(*axis)
 
 
 @given(st.integers(20, 70), st.integers(20, 70), st.integers(8, 20), st.integers(0, 7), st.integers(1, 9))
 def test_the_identity_gives_back_the_picture(h: int, w: int, tile: int, overlap: int, batch: int) -> None:
     picture = torch.rand(3, h, w)
-    restored = restore_tiled(picture, lambda x: x, tile_size=(tile, tile), overlap=overlap, batch_size=batch)
+    restored = restore_tiled(picture, lambda x, _: x, tile_size=(tile, tile), overlap=overlap, batch_size=batch)
     torch.testing.assert_close(restored, picture)
+
+
+def test_a_network_is_told_where_its_tiles_are_and_may_give_more_channels() -> None:
+    rows, columns = torch.meshgrid(torch.arange(96.0), torch.arange(64.0), indexing="ij")
+
+    def positions(tiles: Tensor, corners: list[tuple[int, int]]) -> Tensor:
+        assert all(top % 16 == left % 16 == 0 for top, left in corners)
+        return torch.stack([
+            torch.stack([rows[:32, :48] + top, columns[:32, :48] + left]) for top, left in corners
+        ])  # fmt: skip
+
+    found = restore_tiled(
+        torch.zeros(3, 96, 64), positions, tile_size=(32, 48), overlap=10, batch_size=4, multiple=16, channels=2
+    )
+    torch.testing.assert_close(found, torch.stack([rows, columns]))
 
 
 class LocalNetwork(nn.Module):
@@ -85,7 +112,7 @@ class LocalNetwork(nn.Module):
             nn.Conv2d(8, 3, 3, padding=1),
         )  # fmt: skip
 
-    def forward(self, tiles: Tensor) -> Tensor:
+    def forward(self, tiles: Tensor, _corners: object = None) -> Tensor:
         with torch.inference_mode():
             result: Tensor = self.layers(tiles)
         return result

@@ -20,20 +20,27 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Network = Callable[[Tensor], Tensor]
+Corner = tuple[int, int]
+Network = Callable[[Tensor, list[Corner]], Tensor]
 
 
-def tile_starts(length: int, tile_size: int, overlap: int) -> tuple[int, ...]:
+def tile_starts(length: int, tile_size: int, overlap: int, multiple: int = 1) -> tuple[int, ...]:
     """Start of each tile along an axis: the fewest tiles that overlap by at least `overlap`, spread evenly.
 
-    Requires `length >= tile_size > overlap >= 0`.
+    All starts are multiples of `multiple`, so that a network that halves its input sees the same pixels together
+    in every tile. Requires `length >= tile_size > overlap >= 0`, the first two multiples of `multiple`, and an
+    overlap that is still less than the tile when it is rounded up to one; a tile alone overlaps nothing.
     """
-    if not length >= tile_size > overlap >= 0:
-        raise ValueError(f"need length >= tile_size > overlap >= 0, got {length}, {tile_size}, {overlap}")
-    count = math.ceil((length - overlap) / (tile_size - overlap))
-    if count == 1:
+    if length == tile_size:
         return (0,)
-    return tuple(round(i * (length - tile_size) / (count - 1)) for i in range(count))
+    lap = math.ceil(overlap / multiple)
+    if not length >= tile_size > lap * multiple >= 0:
+        raise ValueError(f"need length >= tile_size > overlap >= 0, got {length}, {tile_size}, {overlap}")
+    if length % multiple or tile_size % multiple:
+        raise ValueError(f"{length} and {tile_size} are not multiples of {multiple}")
+    length, tile_size = length // multiple, tile_size // multiple
+    count = math.ceil((length - lap) / (tile_size - lap))
+    return tuple(round(i * (length - tile_size) / (count - 1)) * multiple for i in range(count))
 
 
 def trimmed(overlap: int) -> int:
@@ -41,9 +48,9 @@ def trimmed(overlap: int) -> int:
     return overlap // 4
 
 
-def blend_weights(length: int, tile_size: int, overlap: int) -> npt.NDArray[np.float32]:
+def blend_weights(length: int, tile_size: int, overlap: int, multiple: int = 1) -> npt.NDArray[np.float32]:
     """Weights of each tile along an axis, (tiles, tile_size); at every pixel of the axis they sum to 1."""
-    starts = tile_starts(length, tile_size, overlap)
+    starts = tile_starts(length, tile_size, overlap, multiple)
     trim = trimmed(overlap)
     position = np.arange(tile_size)
     raw = np.ones((len(starts), tile_size))
@@ -61,29 +68,39 @@ def blend_weights(length: int, tile_size: int, overlap: int) -> npt.NDArray[np.f
 
 
 def restore_tiled(
-    picture: Tensor, network: Network, *, tile_size: tuple[int, int], overlap: int, batch_size: int
+    picture: Tensor,
+    network: Network,
+    *,
+    tile_size: tuple[int, int],
+    overlap: int,
+    batch_size: int,
+    multiple: int = 1,
+    channels: int = 3,
 ) -> Tensor:
-    """Apply `network` to overlapping tiles and blend the results.
+    """Apply `network` to overlapping tiles and blend the results: (channels, H, W).
 
     Args:
         picture: (C, H, W) on the CPU, at least one tile in size; a smaller one is padded before, by `pad_to`.
-        network: (N, C, h, w) -> (N, C, h, w), on whatever device; it sees each tile once.
+        network: tiles (N, C, h, w) and the (top, left) of each in the picture -> (N, channels, h, w), on whatever
+            device; it sees each tile once.
         tile_size: (h, w).
-        overlap: least overlap of neighbours, in pixels, smaller than either side of a tile.
+        overlap: least overlap of neighbours, in pixels; see `tile_starts`.
         batch_size: tiles a call.
+        multiple: tiles begin at multiples of this; the sides of the picture and of the tiles are multiples, too.
+        channels: of the result. Several pictures that a network gives at once are blended at once.
     """
     height, width = picture.shape[1:]
     (tile_h, tile_w) = tile_size
-    row_weights = torch.from_numpy(blend_weights(height, tile_h, overlap))
-    column_weights = torch.from_numpy(blend_weights(width, tile_w, overlap))
-    rows = tile_starts(height, tile_h, overlap)
-    columns = tile_starts(width, tile_w, overlap)
+    row_weights = torch.from_numpy(blend_weights(height, tile_h, overlap, multiple))
+    column_weights = torch.from_numpy(blend_weights(width, tile_w, overlap, multiple))
+    rows = tile_starts(height, tile_h, overlap, multiple)
+    columns = tile_starts(width, tile_w, overlap, multiple)
     places = [(i, j) for i in range(len(rows)) for j in range(len(columns))]
-    result = torch.zeros_like(picture)
+    result = picture.new_zeros(channels, height, width)
     for chosen in _batches(places, batch_size):
         corners = [(rows[i], columns[j]) for i, j in chosen]
         tiles = torch.stack([picture[:, y : y + tile_h, x : x + tile_w] for y, x in corners])
-        outputs = network(tiles).to(picture)
+        outputs = network(tiles, corners).to(picture)
         for output, (i, j), (y, x) in zip(outputs, chosen, corners, strict=True):
             weighted = output * row_weights[i][:, None] * column_weights[j]
             result[:, y : y + tile_h, x : x + tile_w] += weighted

@@ -24,12 +24,28 @@ def doctor(verbose: Verbose = False) -> None:
     failures = _test(devices)
     folder = data_folder()
     note(f"Device that auto takes: {pick_device('auto')}")
+    missing = _missing_weights()
+    note(f"Bundled weights: {'missing: ' + ', '.join(missing) if missing else 'there'}")
     note(f"Cache folder: {folder} ({'there' if folder.exists() else 'made when it is first needed'})")
     if failures:
         raise DeviceError(
             f"The self-test failed on {', '.join(failures)}",
             hint="Use --device cpu, and update torch and drivers.",
         )
+
+
+def _missing_weights() -> list[str]:
+    from artrestore.errors import WeightsError
+    from artrestore.models.loading import load_model
+    from artrestore.models.registry import BUNDLED_WEIGHTS
+
+    missing = []
+    for name in BUNDLED_WEIGHTS:
+        try:
+            load_model(name, device="cpu")
+        except WeightsError as error:
+            missing.append(f"{name} ({error.message})")
+    return missing
 
 
 def _versions() -> "Table":

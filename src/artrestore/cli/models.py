@@ -4,23 +4,43 @@ from artrestore.cli.options import Verbose
 
 
 def models(verbose: Verbose = False) -> None:
-    """List the architectures: what each is, its input, its size, and whether it can generate pictures."""
+    """List the architectures: what each is, its input and size, and what it can do; and the bundled weights."""
     import torch
     from rich.table import Table
 
-    from artrestore.cli.console import console
+    from artrestore.cli.console import console, note
     from artrestore.models.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, build
 
     table = Table("Name", "What it is", "Input", title="Architectures", title_justify="left")
-    for heading in ("Parameters", "Samples"):
+    for heading in ("Parameters", "Samples", "Uncertainty"):
         table.add_column(heading, justify="right")
+    sizes = []
     for name in ARCHITECTURES:
         with torch.device("meta"):
             model = build(name)
+            sizes += [f"{name} {s}: {build(name, c).parameter_count / 1e6:.1f} M" for s, c in model.sizes.items()]
         rule = model.tile_rule
         size = f"{rule.tile_size} x {rule.tile_size}" if rule.fixed else f"multiples of {rule.multiple}"
         shown = f"{name} (default)" if name == DEFAULT_ARCHITECTURE else name
-        can_sample = "yes" if model.spec.can_sample else "no"
-        table.add_row(shown, model.spec.summary, size, f"{model.parameter_count:,}", can_sample)
+        abilities = ("yes" if able else "no" for able in (model.spec.can_sample, model.spec.can_quantify))
+        table.add_row(shown, model.spec.summary, size, f"{model.parameter_count:,}", *abilities)
     console.print(table)
-    console.print("Larger and smaller pictures are restored tile by tile.", highlight=False)
+    note("Larger and smaller pictures are restored tile by tile.")
+    note(f"Sizes (train --size): {', '.join(sizes)}")
+    note(f"Bundled weights (--weights): {', '.join(_bundled())}")
+
+
+def _bundled() -> list[str]:
+    """The names of the bundled weights and what they hold."""
+    from artrestore.errors import WeightsError
+    from artrestore.io.weights_file import read_header
+    from artrestore.models.loading import find_weights
+    from artrestore.models.registry import BUNDLED_WEIGHTS
+
+    found = []
+    for name in BUNDLED_WEIGHTS:
+        try:
+            found.append(f"{name} ({read_header(find_weights(name)).architecture})")
+        except WeightsError:
+            found.append(f"{name} (missing)")
+    return found

@@ -28,7 +28,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N. See: 
 Weights = Annotated[
     Path | None,
     typer.Option(
-        help="A weight file that `artrestore train` wrote. Default: the newest run in runs/.",
+        help="A weight file that `artrestore train` wrote, or the name of bundled weights.",
         envvar="ARTRESTORE_WEIGHTS",
         show_default=False,
     ),

@@ -1,7 +1,8 @@
 """Where artrestore keeps things, and where it finds pictures."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +14,9 @@ from artrestore.errors import InputError, OutputError
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 )
+
+# `ship.jpg.changes.png` lies beside `ship.jpg`.
+_COMPANION = re.compile(r"(.+)\.(?:uncertainty|uncertainty-colour|changes|sample-[1-9][0-9]*)\.png")
 
 
 def data_folder() -> Path:
@@ -30,8 +34,24 @@ class Listing:
     others: int = 0
 
 
+def companion(picture: Path, kind: str) -> Path:
+    """The file beside a restored picture: `ship.jpg` and `changes` give `ship.jpg.changes.png`.
+
+    Kinds are `uncertainty`, `uncertainty-colour`, `changes`, and `sample-N` from 1.
+    """
+    return picture.with_name(f"{picture.name}.{kind}.png")
+
+
+def is_companion(name: str, beside: Collection[str]) -> bool:
+    """Whether a file is what `companion` names, of a picture that is among the files beside it."""
+    match = _COMPANION.fullmatch(name)
+    return match is not None and match[1] in beside and _is_picture(match[1])
+
+
 def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
     """Walk `root` for pictures, by suffix; hidden files and folders, and symlinked folders, are passed over.
+
+    So are the maps and samples beside a restored picture (see `companion`), which are counted as other files.
 
     Args:
         root: a folder, or one picture (its folder is then the root).
@@ -50,10 +70,11 @@ def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
     for folder, folders, files in os.walk(root, onerror=_refuse):
         here = Path(folder)
         folders[:] = [f for f in folders if not f.startswith(".") and (here / f).resolve() not in excluded]
+        beside = set(files)
         for name in files:
             if name.startswith("."):
                 continue
-            if Path(name).suffix.lower() in PICTURE_SUFFIXES:
+            if _is_picture(name) and not is_companion(name, beside):
                 pictures.append(PurePosixPath((here / name).relative_to(root).as_posix()))
             else:
                 others += 1
@@ -102,6 +123,10 @@ def require_harmless(outputs: Sequence[Path], originals: Listing, target: Path) 
                 f"A link leads the output {output} onto an original; originals are never written over",
                 hint="Name another output folder.",
             )
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _refuse(error: OSError) -> None:

@@ -142,6 +142,12 @@ def write_picture(path: Path, picture: Picture) -> None:
             raise PictureError(f"{path} cannot hold this picture: {error}") from error
 
 
+def is_lossy(path: Path, picture: Picture) -> bool:
+    """Whether `write_picture` changes pixels a little: JPEG and lossy WebP do."""
+    suffix = path.suffix.lower()
+    return suffix in (".jpg", ".jpeg") or (suffix == ".webp" and not picture.metadata.get("lossless"))
+
+
 _PLAIN_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 
 

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from artrestore.errors import DiskFullError, PictureError
-from artrestore.io.pictures import Picture, read_picture, read_rgb, write_picture
+import numpy as np
+
+from artrestore.errors import DiskFullError, PictureError, UnsupportedError
+from artrestore.io.pictures import Picture, is_lossy, read_picture, read_rgb, read_rgb8, write_picture
 from artrestore.metrics import SSIM_MIN_SIZE, Metrics, measure, root_mean_square_change
-from artrestore.models.loading import load_model
-from artrestore.restoration.options import RestoreOptions
-from artrestore.restoration.plan import Job, Plan, plan_restoration
-from artrestore.restoration.restorer import Restorer
+from artrestore.models.loading import LoadedModel, load_model
+from artrestore.restoration.companions import companions_of
+from artrestore.restoration.options import OutputOptions, RestoreOptions, resolve_options
+from artrestore.restoration.plan import Job, Plan, plan_batch
+from artrestore.restoration.produce import produce
+from artrestore.restoration.restorer import Mask, Restorer, require_learnt_doubt
 
 Outcome = Literal["restored", "skipped", "failed"]
 
@@ -28,6 +32,7 @@ class JobResult:
         size: (width, height) in pixels.
         seconds: reading, restoring and writing together.
         change: RMS difference from the input, in levels of 255.
+        unsure: mean of the map of uncertainty, in levels of 255, if it was written.
         before: the damaged picture's metrics, if a clear one was given.
         after: the restored picture's, on the levels that are written (but before any lossy encoding).
     """
@@ -38,6 +43,7 @@ class JobResult:
     size: tuple[int, int] | None = None
     seconds: float = 0.0
     change: float = 0.0
+    unsure: float | None = None
     before: Metrics | None = None
     after: Metrics | None = None
 
@@ -49,6 +55,8 @@ class JobResult:
             "height": height, "seconds": round(self.seconds, 3) or "",
             "change": round(self.change, 3) if self.outcome == "restored" else "",
         }  # fmt: skip
+        if self.unsure is not None:
+            row["unsure"] = round(self.unsure, 3)
         for prefix, metrics in (("before", self.before), ("after", self.after)):
             if self.job.clear:
                 names = Metrics.__dataclass_fields__
@@ -56,8 +64,13 @@ class JobResult:
         return row
 
 
-def restore_batch(plan: Plan, restorer: Restorer) -> Iterator[JobResult]:
+def restore_batch(plan: Plan, restorer: Restorer, options: OutputOptions | None = None) -> Iterator[JobResult]:
     """Carry out a plan, in order.
+
+    Args:
+        plan: what `plan_restoration` returned.
+        restorer: the network.
+        options: what is made of each picture, by default the mean; `companions` are those of the plan.
 
     Yields:
         A result for every job: restored, skipped or failed with a reason.
@@ -71,7 +84,7 @@ def restore_batch(plan: Plan, restorer: Restorer) -> Iterator[JobResult]:
             continue
         start = time.perf_counter()
         try:
-            yield _restore_one(job, restorer, start)
+            yield _restore_one(job, restorer, options or OutputOptions(), start)
         except DiskFullError:
             raise
         except Exception as error:  # noqa: BLE001 (one picture's failure, whatever it is, stops no other)
@@ -85,15 +98,20 @@ def restore_folder(source: Path | str, target: Path | str, **settings: Any) -> l
     Raises:
         ArtRestoreError: the plan, the weights or the device are at fault; a picture's own fault is its result.
     """
-    options = RestoreOptions(source=Path(source), target=Path(target), **settings)
-    plan = plan_restoration(options.source, options.target, overwrite=options.overwrite, clear=options.clear)
-    return list(restore_batch(plan, make_restorer(options)))
+    options = resolve_options(source=Path(source), target=Path(target), **settings)
+    return list(restore_batch(plan_batch(options), make_restorer(options), options))
 
 
 def make_restorer(options: RestoreOptions) -> Restorer:
-    """Load the weights that the options name and set up the tiles."""
+    """Load the weights that the options name and set up the tiles.
+
+    Raises:
+        UnsupportedError: the network cannot do what the options ask for.
+    """
+    loaded = load_model(options.weights, device=options.device)
+    _require_able(loaded, options)
     return Restorer(
-        load_model(options.weights, device=options.device),
+        loaded,
         tile_size=options.tile_size,
         overlap=options.overlap,
         batch_size=options.batch_size,
@@ -101,13 +119,34 @@ def make_restorer(options: RestoreOptions) -> Restorer:
     )
 
 
-def _restore_one(job: Job, restorer: Restorer, start: float) -> JobResult:
+def _require_able(loaded: LoadedModel, options: RestoreOptions) -> None:
+    """Refuse, before any work, what no picture could be restored with."""
+    spec, name = loaded.model.spec, loaded.model.name
+    if options.needs_interval or options.draws:
+        require_learnt_doubt(loaded)
+    if options.masks and not (spec.sees_surroundings or options.only_masked):
+        raise UnsupportedError(
+            f"{loaded.path} holds a {name}, which makes no use of masks",
+            hint="Add --only-masked to restore nothing but what they mark, or use other weights.",
+        )
+
+
+def _restore_one(job: Job, restorer: Restorer, options: OutputOptions, start: float) -> JobResult:
     damaged = read_picture(job.source)
-    clear = _read_clear(job, damaged)
-    restored = damaged.with_rgb(restorer.restore(damaged.rgb))
-    before, after = (_measure(clear, picture) for picture in (damaged, restored))
-    notes = damaged.notes + (("too small for metrics",) if clear and not after else ())
-    write_picture(job.target, restored)
+    clear, lost = _read_clear(job, damaged), _read_mask(job, damaged)
+    with companions_of(job) as companions:
+        product = produce(damaged, lost, restorer, options, companions.keep_sample)
+        restored = product.picture
+        before, after = (_measure(clear, picture) for picture in (damaged, restored))
+        companions.write_maps(damaged, product, options)
+        companions.clear_old()
+        write_picture(job.target, restored)
+    notes = [*damaged.notes]
+    if clear and not after:
+        notes.append("too small for metrics")
+    if options.only_masked and is_lossy(job.target, restored):
+        notes.append("this kind of file stores even what is kept a little altered; use PNG or TIFF")
+    shown = product.half_width if options.uncertainty else None
     return JobResult(
         job=job,
         outcome="restored",
@@ -115,6 +154,7 @@ def _restore_one(job: Job, restorer: Restorer, start: float) -> JobResult:
         size=damaged.size,
         seconds=time.perf_counter() - start,
         change=root_mean_square_change(damaged.rgb, restored.rgb),
+        unsure=None if shown is None else 255 * float(shown.mean(dtype=np.float64)),
         before=before,
         after=after,
     )
@@ -131,9 +171,20 @@ def _read_clear(job: Job, damaged: Picture) -> Picture | None:
     if job.clear is None:
         return None
     clear = Picture(rgb=read_rgb(job.clear))
-    if clear.size != damaged.size:
-        raise PictureError(
-            f"{job.source} is {damaged.size[0]} x {damaged.size[1]}, "
-            f"but its clear picture {job.clear} is {clear.size[0]} x {clear.size[1]}"
-        )
+    _require_same_size(job, damaged, clear.size, f"its clear picture {job.clear}")
     return clear
+
+
+def _read_mask(job: Job, damaged: Picture) -> Mask | None:
+    """True where the mask is white, or lighter than mid-grey."""
+    if job.mask is None:
+        return None
+    lost: Mask = read_rgb8(job.mask).mean(axis=2) > 127.5
+    _require_same_size(job, damaged, lost.shape[::-1], f"its mask {job.mask}")
+    return lost
+
+
+def _require_same_size(job: Job, damaged: Picture, size: tuple[int, ...], what: str) -> None:
+    if size != damaged.size:
+        width, height = damaged.size
+        raise PictureError(f"{job.source} is {width} x {height}, but {what} is {size[0]} x {size[1]}")

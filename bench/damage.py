@@ -2,10 +2,14 @@
 
     python bench/damage.py                   on scikit-image's photographs
     python bench/damage.py my_pictures/      on your own
+    python bench/damage.py my_pictures/ --loader-only --recipes everything --size 192 --workers 7 14 --surroundings
 
-The loader's figures are crops of 128 x 128 a second, decoding and cutting included; `none` is the same loader with
-a recipe that changes nothing, so the difference is what damage costs. Of each kind: the milliseconds of a process
-for a crop and for a picture of a megapixel, at strengths between 0.1 and 1.
+The loader's figures are crops a second, decoding and cutting included; `none` is the same loader with a recipe
+that changes nothing, so the difference is what damage costs. A network that makes S steps a second with batches
+of B needs S x B of them: if the loader gives less, more workers help, and larger crops, which cost the loader less
+for each pixel. With `--surroundings`, as `hierarchical-vae` is fed.
+
+Of each kind: the milliseconds of a process for a crop and for one of a megapixel, at strengths from 0.1 to 1.
 """
 
 import argparse
@@ -25,29 +29,34 @@ from artrestore.damage.base import View
 from artrestore.damage.compose import damage
 from artrestore.damage.kinds import KINDS
 from artrestore.damage.recipes import load_recipe, parse_recipe
+from artrestore.training.cropping import Cropping
 from artrestore.training.data import CropDataset, EpochSampler, endless_batches
 from artrestore.training.pairs import split_pairs
 from artrestore.training.synthesis import Synthesis
 
-SIZE, BATCH, CROPS_PER_PICTURE = 128, 32, 8
-WORKERS = (1, 2)
+SIZE, BATCH = 128, 32
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
 
 
-def crops_per_second(clear: Path, recipe: str, workers: int, seconds: float) -> float:
+def crops_per_second(clear: Path, recipe: str, workers: int, arguments: argparse.Namespace) -> float:
     """Crops a second, after a warm-up in which the workers start."""
     chosen = (
         parse_recipe('[[steps]]\nkind = "noise"\nprobability = 0\n', name="none") if recipe == "none" else None
     )
-    synthesis = Synthesis(recipe=chosen or load_recipe(recipe))
+    cropping = Cropping(
+        size=arguments.size,
+        synthesis=Synthesis(recipe=chosen or load_recipe(recipe)),
+        surroundings=arguments.surroundings,
+    )
     pairs = split_pairs(clear, None, val_fraction=0, seed=0, recipe_digest="any").train
-    dataset = CropDataset(pairs, size=SIZE, crops=CROPS_PER_PICTURE, fit="crop", seed=(0,), synthesis=synthesis)
-    sampler = EpochSampler(len(pairs), BATCH // CROPS_PER_PICTURE, seed=(0,), start_step=0)
+    crops_each: int = arguments.crops_per_picture
+    dataset = CropDataset(pairs, cropping, crops=crops_each, seed=(0,), generated=arguments.generated)
+    sampler = EpochSampler(len(pairs), BATCH // crops_each, seed=(0,), start_step=0)
     batches = endless_batches(dataset, sampler, workers=workers, pin_memory=False)
     for _ in range(4 * workers):
         next(batches)
     crops, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
+    while time.perf_counter() - began < arguments.seconds:
         crops += len(next(batches)[0])
     return crops / (time.perf_counter() - began)
 
@@ -85,15 +94,22 @@ def main() -> None:
     parser.add_argument("clear", type=Path, nargs="?", help="folder of clear pictures")
     parser.add_argument("--loader-only", action="store_true", help="leave out the kinds")
     parser.add_argument("--seconds", type=float, default=8, help="for each figure of the loader")
+    parser.add_argument("--recipes", nargs="+", default=["none", *RECIPES], help="of the loader")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--size", type=int, default=SIZE, help="side of the crops")
+    parser.add_argument("--crops-per-picture", type=int, choices=(1, 2, 4, 8), default=8)
+    parser.add_argument("--generated", type=float, default=0.0, help="part taken from generated pictures")
+    parser.add_argument("--surroundings", action="store_true", help="with thumbnails, places and masks")
     arguments = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         clear = arguments.clear or write_photographs(Path(folder) / "clear")
-        table = Table("Recipe", title=f"Loader: crops of {SIZE} x {SIZE} a second", title_justify="left")
-        for workers in WORKERS:
+        title = f"Loader: crops of {arguments.size} x {arguments.size} a second"
+        table = Table("Recipe", title=title, title_justify="left")
+        for workers in arguments.workers:
             table.add_column(f"{workers} worker{'s' * (workers > 1)}", justify="right")
-        for recipe in ("none", *RECIPES):
-            figures = [crops_per_second(clear, recipe, workers, arguments.seconds) for workers in WORKERS]
+        for recipe in arguments.recipes:
+            figures = [crops_per_second(clear, recipe, workers, arguments) for workers in arguments.workers]
             table.add_row(recipe, *(f"{figure:.0f}" for figure in figures))
         console.print(table)
     if arguments.loader_only:

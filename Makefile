@@ -2,8 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
-# Minutes that the demo trains for.
-MINUTES ?= 2
 # What the photographs suffer.
 RECIPE := examples/faded-snapshots.toml
 
@@ -11,7 +9,7 @@ RECIPE := examples/faded-snapshots.toml
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    damage photographs, train skip-vae on them, restore others, score the result"
+	@echo "make demo    damage photographs, restore them with the bundled weights, score the result"
 	@echo "make test    run the tests"
 	@echo "make check   lint, formatting, types"
 	@echo "make format  format the code"
@@ -25,10 +23,9 @@ help:
 demo: .venv/installed
 	rm -rf $(DEMO)
 	$(BIN)/python examples/write_photographs.py $(DEMO)/clear
-	$(BIN)/artrestore damage $(DEMO)/clear/test $(DEMO)/damaged --recipe $(RECIPE) --variants 6
-	$(BIN)/artrestore train $(DEMO)/clear/train --recipe $(RECIPE) --minutes $(MINUTES) --batch-size 16 --out $(DEMO)/run
-	$(BIN)/artrestore restore $(DEMO)/damaged $(DEMO)/restored --weights $(DEMO)/run/best.safetensors
-	$(BIN)/artrestore score $(DEMO)/restored $(DEMO)/clear/test --damaged $(DEMO)/damaged --sheet $(DEMO)/sheet.png
+	$(BIN)/artrestore damage $(DEMO)/clear $(DEMO)/damaged --recipe $(RECIPE) --variants 2
+	$(BIN)/artrestore restore $(DEMO)/damaged $(DEMO)/restored --uncertainty
+	$(BIN)/artrestore score $(DEMO)/restored $(DEMO)/clear --damaged $(DEMO)/damaged --sheet $(DEMO)/sheet.png
 	@echo
 	@echo "Damaged pictures:  $(DEMO)/damaged"
 	@echo "Restored pictures: $(DEMO)/restored"

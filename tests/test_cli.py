@@ -32,10 +32,10 @@ def test_a_wrong_option_is_a_usage_error(run) -> None:
 def test_the_four_commands_work_one_after_the_other(picture_set, tiny_config: Path, run) -> None:
     clear, damaged = picture_set
     for arguments in (
-        ("train", clear, damaged, "--arch", "conv-vae", "--epochs", 2, "--config", tiny_config),
-        ("restore", damaged, "restored"),
+        ("train", clear, damaged, "--arch", "conv-vae", "--epochs", 2, "--config", tiny_config, "--out", "runs/a"),
+        ("restore", damaged, "restored", "--weights", "runs/a/best.safetensors"),
         ("score", "restored", clear, "--damaged", damaged),
-        ("sample", "-n", 16),
+        ("sample", "-n", 16, "--weights", "runs/a/best.safetensors"),
     ):
         result = run(*arguments)
         assert result.exit_code == 0, result.output
@@ -52,7 +52,7 @@ def test_train_says_what_it_does(picture_set, tiny_config: Path, run) -> None:
     assert result.exit_code == 0, result.output
     for words in (
         "skip-vae", "on cpu", "8 pairs to learn from and 2 held out", "1 clear pictures have no distorted version",
-        "clear 100%", "restore 100%", "val PSNR", "reconstruction", "kl", "grad", "pictures/s", "left",
+        "clear 100%", "restore 100%", "val PSNR", "reconstruction", "KL", "grad", "pictures/s", "left",
         "runs/a/best.safetensors",
     ):  # fmt: skip
         assert words in result.output, words
@@ -112,6 +112,25 @@ def test_restore_shows_a_table_and_writes_a_report(picture_set, tiny_weights: Pa
         assert list(csv.DictReader(file)) == rows  # of the run that restored them
 
 
+def test_restore_says_how_unsure_it_is_and_what_that_is_worth(picture_set, tmp_path: Path, run) -> None:
+    weights = write_tiny_weights(tmp_path / "a.safetensors", "hierarchical-vae")
+    result = run("restore", picture_set[1], "out", "--weights", weights, "--uncertainty", "--changes")
+    assert result.exit_code == 0, result.output
+    assert "not calibrated" in result.output
+    assert re.search(r"Change +Unsure", result.output)
+    assert re.search(r"picture \(0\)_0.png +48 x 40 +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d", result.output)
+    assert len(list(Path("out").rglob("*.uncertainty-colour.png"))) == 10
+    with Path("out/artrestore-report.csv").open() as file:
+        assert all(float(row["unsure"]) > 0 for row in csv.DictReader(file))
+    score = run("score", "out", picture_set[0])  # the maps are not taken for pictures
+    assert score.exit_code == 0, score.output
+    again = run("restore", picture_set[1], "out", "--weights", weights, "--overwrite", "--dry-run")
+    assert "10 would be restored" in again.output
+    assert again.output.count("remove ") == 30
+    assert "not calibrated" not in run("restore", "out", "again", "--weights", weights).output
+    assert len(list(Path("again").rglob("*.png"))) == 10
+
+
 def test_a_long_run_shows_the_worst_and_the_mean(tmp_path: Path, tiny_weights: Path, run) -> None:
     for index in range(35):
         save_smooth(tmp_path / f"in/{index:02}.png", seed=index)
@@ -143,6 +162,10 @@ def test_the_tables_fit_a_terminal_of_80_columns(
         len(re.findall(r"48 x 40 .* \d+\.\d\d → \d+\.\d\d .* \d\.\d{3} → \d\.\d{3}$", shown, re.MULTILINE)) == 10
     )
     assert "…" not in shown
+    flagship = write_tiny_weights(Path("flagship.safetensors"), "hierarchical-vae")
+    shown = run("restore", damaged, "two", "--weights", flagship, "--clear", clear, "--uncertainty").output
+    assert len(re.findall(r"48 x 40 .* \d\.\d{3} → \d\.\d{3}$", shown, re.MULTILINE)) == 10
+    assert "…" not in shown
 
 
 def test_the_live_display_fits_a_terminal_of_80_columns() -> None:
@@ -165,7 +188,7 @@ def test_the_live_display_fits_a_terminal_of_80_columns() -> None:
         console.print(render(progress))
     shown = capture.get()
     for words in (
-        "restore (2/2)", "46%", "1:02:03", "1234", "98765", "17", "33973.3", "33900.1", "73.2", "123456",
+        "restore (2/2)", "46%", "1:02:03", "1234", "98765", "17", "33973", "33900", "73.2", "123456",
         "25.37", "0.6619", "20.16",
     ):  # fmt: skip
         assert words in shown, words
@@ -194,8 +217,11 @@ def test_one_bad_picture_gives_its_reason_and_its_exit_code(tmp_path: Path, tiny
     ("arguments", "code"),
     [
         (("restore", "nowhere", "out"), 3),
-        (("restore", "in", "out"), 4),
         (("restore", "in", "out", "--weights", "none.safetensors"), 4),
+        (("restore", "in", "out", "--weights", "tiny.safetensors", "--uncertainty"), 4),
+        (("restore", "in", "out", "--weights", "tiny.safetensors", "--masks", "in"), 2),
+        (("restore", "in", "out", "--weights", "tiny.safetensors", "--only-masked"), 2),
+        (("restore", "in", "out", "--weights", "tiny.safetensors", "--average", "2", "--creativity", "1"), 2),
         (("restore", "in", "out", "--weights", "tiny.safetensors", "--device", "cuda:77"), 5),
         (("restore", "in", "out", "--weights", "tiny.safetensors", "--device", "tpu"), 2),
         (("restore", "in", "out", "--weights", "tiny.safetensors", "--tile-size", "64"), 2),

@@ -16,7 +16,7 @@ ROWS = [
     {"restoration", "training", "scoring", "sampling", "damaging"},
     {"reporting"},
     {"models"},
-    {"losses", "metrics", "tiling", "pairing", "damage"},
+    {"losses", "metrics", "tiling", "pairing", "damage", "uncertainty"},
     {"io", "lookup"},
     {"errors"},
 ]

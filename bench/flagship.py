@@ -34,7 +34,7 @@ from artrestore.damaging.plan import DamageJob
 from artrestore.io.pictures import Array
 from artrestore.io.tables import write_json
 from artrestore.metrics import Metrics, measure
-from artrestore.restoration.restorer import Mask
+from artrestore.restoration.request import Mask
 from artrestore.scoring import pooled_psnr
 from networks import Network, add_network_options, as_file, load_networks, mean, read_pictures, worst
 

@@ -12,7 +12,8 @@ from artrestore.io.locations import require_pictures
 from artrestore.io.pictures import Array, read_rgb
 from artrestore.models.loading import load_model
 from artrestore.models.registry import ARCHITECTURES
-from artrestore.restoration.restorer import Mask, Restorer
+from artrestore.restoration.request import Mask
+from artrestore.restoration.restorer import Restorer
 
 
 @dataclass(kw_only=True)

@@ -1,6 +1,6 @@
 """What a restored picture becomes on the disk: options of the output, masks, and the files beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +17,7 @@ from artrestore.restoration.batch import JobResult, make_restorer, restore_batch
 from artrestore.restoration.finish import blend, shares
 from artrestore.restoration.options import OutputOptions, RestoreOptions, resolve_options
 from artrestore.restoration.plan import plan_batch
+from artrestore.restoration.request import Band, Request, Source
 from conftest import save_smooth, smooth_picture, write_tiny_weights
 
 
@@ -27,22 +28,30 @@ class Halver:
         self.fails = fails
         self.lost: Any = "never called"
 
-    def restore(self, picture: Array, *, lost: Any = None) -> Array:
-        self.lost = lost
+    def bands(self, source: Source, request: Request) -> Iterator[Band]:
+        height, width = source.size
+        self.lost = source.lost(0, height) if source.lost else None
         if self.fails:
             raise RuntimeError("out of memory")
-        return picture / 2
-
-    def quantify(self, picture: Array, *, lost: Any = None) -> tuple[Array, Array]:
-        scale = np.broadcast_to(np.linspace(0, 0.5, picture.shape[2], dtype=np.float32), picture.shape).copy()
+        scale = np.broadcast_to(np.linspace(0, 0.5, width, dtype=np.float32), (3, height, width)).copy()
         scale[0] /= 2  # the largest of the channels counts
-        return self.restore(picture, lost=lost), scale
+        picture = source.rows(0, height)
+        mean = picture / 2
+        draws = [mean + np.float32(0.1 * (1 + index + 10 * request.seed)) for index in range(10)]
+        restored = mean
+        if request.draw is not None:
+            restored = draws[request.draw]
+        elif request.average:
+            restored = np.mean(draws[: request.average], axis=0)
+        elif request.creativity is not None:
+            restored = mean + np.float32(request.creativity) * (draws[0] - mean)
+        lost = np.zeros((height, width), dtype=bool) if self.lost is None else self.lost
+        whole = Band(picture, lost, restored, scale if request.interval else None)
+        for top in range(0, height, 7):
+            yield whole.part(top, top + 7)
 
     def half_width(self, scale: Array) -> Array:
         return scale
-
-    def draw(self, picture: Array, *, seed: int, index: int, lost: Any) -> Array:  # noqa: ARG002
-        return picture / 2 + np.float32(0.1 * (1 + index + 10 * seed))
 
 
 def carry_out(source: Path, target: Path, restorer: Any = None, **settings: Any) -> list[JobResult]:

@@ -14,6 +14,8 @@ a partition of unity. Sides of a tile on the picture's border are neither trimme
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,9 @@ from torch import Tensor
 
 Corner = tuple[int, int]
 Network = Callable[[Tensor, list[Corner]], Tensor]
+Rows = Callable[[int, int], Tensor]
+
+_ROWS = 128  # that are read, and given, at once
 
 
 def tile_starts(length: int, tile_size: int, overlap: int, multiple: int = 1) -> tuple[int, ...]:
@@ -67,8 +72,22 @@ def blend_weights(length: int, tile_size: int, overlap: int, multiple: int = 1) 
     return raw.astype(np.float32)
 
 
-def restore_tiled(
-    picture: Tensor,
+def restore_tiled(picture: Tensor, network: Network, **geometry: Any) -> Tensor:
+    """Apply `network` to overlapping tiles and blend the results: (channels, H, W).
+
+    Args:
+        picture: (C, H, W) on the CPU, at least one tile in size; a smaller one is padded before, by `pad_to`.
+        network: see `restore_bands`.
+        geometry: what else `restore_bands` takes.
+    """
+    height, width = picture.shape[1:]
+    bands = restore_bands(lambda top, bottom: picture[:, top:bottom], (height, width), network, **geometry)
+    return torch.cat([result for _, result in bands], dim=1)
+
+
+def restore_bands(
+    rows: Rows,
+    size: tuple[int, int],
     network: Network,
     *,
     tile_size: tuple[int, int],
@@ -76,11 +95,14 @@ def restore_tiled(
     batch_size: int,
     multiple: int = 1,
     channels: int = 3,
-) -> Tensor:
-    """Apply `network` to overlapping tiles and blend the results: (channels, H, W).
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Apply `network` to overlapping tiles, blended, and give some rows at a time, from top to bottom.
+
+    No more than a row of tiles is ever held, so that memory does not depend on the picture's height.
 
     Args:
-        picture: (C, H, W) on the CPU, at least one tile in size; a smaller one is padded before, by `pad_to`.
+        rows: gives a picture's rows from one to another, (C, n, W) on the CPU; asked for each once, in order.
+        size: (H, W) of the picture, at least one tile.
         network: tiles (N, C, h, w) and the (top, left) of each in the picture -> (N, channels, h, w), on whatever
             device; it sees each tile once.
         tile_size: (h, w).
@@ -88,23 +110,61 @@ def restore_tiled(
         batch_size: tiles a call.
         multiple: tiles begin at multiples of this; the sides of the picture and of the tiles are multiples, too.
         channels: of the result. Several pictures that a network gives at once are blended at once.
+
+    Yields:
+        Rows of the picture, (C, n, W), and of the result, (channels, n, W).
     """
-    height, width = picture.shape[1:]
-    (tile_h, tile_w) = tile_size
+    (height, width), (tile_h, tile_w) = size, tile_size
     row_weights = torch.from_numpy(blend_weights(height, tile_h, overlap, multiple))
     column_weights = torch.from_numpy(blend_weights(width, tile_w, overlap, multiple))
-    rows = tile_starts(height, tile_h, overlap, multiple)
-    columns = tile_starts(width, tile_w, overlap, multiple)
-    places = [(i, j) for i in range(len(rows)) for j in range(len(columns))]
-    result = picture.new_zeros(channels, height, width)
-    for chosen in _batches(places, batch_size):
-        corners = [(rows[i], columns[j]) for i, j in chosen]
-        tiles = torch.stack([picture[:, y : y + tile_h, x : x + tile_w] for y, x in corners])
-        outputs = network(tiles, corners).to(picture)
-        for output, (i, j), (y, x) in zip(outputs, chosen, corners, strict=True):
-            weighted = output * row_weights[i][:, None] * column_weights[j]
-            result[:, y : y + tile_h, x : x + tile_w] += weighted
-    return result
+    tops = tile_starts(height, tile_h, overlap, multiple)
+    columns = list(enumerate(tile_starts(width, tile_w, overlap, multiple)))
+    first = rows(0, min(_ROWS, tile_h))
+    window = first.new_empty(len(first), tile_h, width)
+    window[:, : first.shape[1]] = first
+    _fill(window, first.shape[1], rows, 0)
+    result = torch.zeros(channels, tile_h, width)
+    for i, (top, next_top) in enumerate(pairwise((*tops, height))):
+        for chosen in _batches(columns, batch_size):
+            tiles = torch.stack([window[:, :, x : x + tile_w] for _, x in chosen])
+            outputs = network(tiles, [(top, x) for _, x in chosen]).to(result)
+            for output, (j, x) in zip(outputs, chosen, strict=True):
+                result[:, :, x : x + tile_w] += output * row_weights[i][:, None] * column_weights[j]
+        done = next_top - top
+        for start in range(0, done, _ROWS):
+            finished = slice(start, min(start + _ROWS, done))
+            yield window[:, finished].clone(), result[:, finished].clone()
+        if next_top < height:
+            kept = tile_h - done
+            for buffer in (window, result):
+                buffer[:, :kept] = buffer[:, done:].clone()
+            _fill(window, kept, rows, next_top)
+            result[:, kept:] = 0
+
+
+def _fill(window: Tensor, start: int, rows: Rows, top: int) -> None:
+    """Read what a window of rows from `top` on lacks from its row `start` on, a little at a time."""
+    for row in range(start, window.shape[1], _ROWS):
+        end = min(row + _ROWS, window.shape[1])
+        window[:, row:end] = rows(top + row, top + end)
+
+
+def padded_rows(rows: Rows, size: tuple[int, int], padded: tuple[int, int]) -> Rows:
+    """Rows of a picture as those of a larger one, reflected at the bottom and the right; see `pad_to`."""
+    (height, width), (padded_h, padded_w) = size, padded
+    kept = min(height, padded_h - height + 1)  # the rows that the padding repeats, and one that it is mirrored at
+    end: list[Tensor] = []
+
+    def read(top: int, bottom: int) -> Tensor:
+        above = height - kept
+        parts = [rows(top, min(bottom, above))] if top < above else []
+        if bottom > above:
+            if not end:
+                end.append(pad_to(rows(above, height), padded_h - above, width))
+            parts.append(end[0][:, max(0, top - above) : bottom - above])
+        return pad_to(torch.cat(parts, dim=1), 0, padded_w)
+
+    return read if padded != size else rows
 
 
 def pad_to(picture: Tensor, height: int, width: int) -> Tensor:
@@ -121,6 +181,6 @@ def _ramp(distance: npt.NDArray[np.int_], trim: int, overlap: int) -> npt.NDArra
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * rise))
 
 
-def _batches(places: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
-    for start in range(0, len(places), size):
-        yield places[start : start + size]
+def _batches(columns: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    for start in range(0, len(columns), size):
+        yield columns[start : start + size]

@@ -1,13 +1,16 @@
 """How much of a restoration each pixel of the output takes; the rest is the damaged picture's own."""
 
+from collections.abc import Iterable, Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from artrestore.io.pictures import Array
-from artrestore.restoration.restorer import Mask
+from artrestore.restoration.request import Band, Mask
 
 _SOFT = 2  # pixels over which a restoration fades in beside what is kept
+REACH = _SOFT + 1  # how far beside a pixel `shares` must see
 
 
 def shares(
@@ -48,3 +51,22 @@ def _fade_in(kept: Mask) -> npt.NDArray[np.float32]:
         return np.ones(kept.shape, dtype=np.float32)
     distance = cv2.distanceTransform((~kept).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.clip(distance / (_SOFT + 1), 0, 1).astype(np.float32)
+
+
+def with_margins(bands: Iterable[Band], margin: int) -> Iterator[tuple[Band, int, int]]:
+    """Bands with some rows more on both sides, as many as `margin` where the picture has them.
+
+    Yields:
+        A band, and which of its rows come next in the picture: from the first number to before the second.
+    """
+    held: Band | None = None
+    first = 0
+    for band in bands:
+        held = band if held is None else Band.joined([held, band])
+        last = held.lost.shape[0] - margin
+        if last > first:
+            yield held, first, last
+            above = max(0, last - margin)
+            held, first = held.part(above, held.lost.shape[0]), last - above
+    if held is not None and first < held.lost.shape[0]:
+        yield held, first, held.lost.shape[0]

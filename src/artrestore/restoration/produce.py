@@ -1,14 +1,31 @@
 """What one damaged picture becomes: the restoration that is asked for, and how sure of it the network is."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from artrestore.io.pictures import Array, Picture
-from artrestore.restoration.finish import blend, shares
+from artrestore.restoration.finish import REACH, blend, shares, with_margins
 from artrestore.restoration.options import OutputOptions
-from artrestore.restoration.restorer import Mask, Restorer
+from artrestore.restoration.request import Mask, Request, Source
+from artrestore.restoration.restorer import Restorer
+
+
+class Rows(NamedTuple):
+    """Some rows of the output, or all of them.
+
+    Attributes:
+        damaged: (3, n, W) in [0, 1].
+        restored: (3, n, W) in [0, 1]; not rounded to what a file can hold.
+        half_width: of the 90 % interval around the network's mean, the largest of the channels, (n, W) in [0, 1];
+            None if it was not needed.
+    """
+
+    damaged: Array
+    restored: Array
+    half_width: Array | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +34,7 @@ class Product:
 
     Attributes:
         picture: the restored one.
-        half_width: of the 90 % interval around the network's mean, the largest of the channels, (H, W) in [0, 1];
-            None if it was not needed.
+        half_width: as of `Rows`.
     """
 
     picture: Picture
@@ -32,7 +48,7 @@ def produce(
     options: OutputOptions,
     keep_sample: Callable[[int, Picture], None],
 ) -> Product:
-    """Restore a picture.
+    """Restore a picture in memory.
 
     Args:
         damaged: the picture.
@@ -45,33 +61,49 @@ def produce(
         UnsupportedError: the network cannot do what is wanted.
         PictureError: it failed on this picture.
     """
-    mean, half_width = _mean(damaged.rgb, lost, restorer, options)
-    share = shares(
-        damaged.rgb.shape[1:],
-        strength=options.strength,
-        half_width=half_width,
-        keep_unsure=options.keep_unsure,
-        only=lost if options.only_masked else None,
-    )
-
-    def finished(restored: Array) -> Picture:
-        return damaged.with_rgb(blend(damaged.rgb, restored, share))
-
-    restored = np.zeros_like(mean) if options.average else mean
-    for index in range(options.draws):
-        sample = restorer.draw(damaged.rgb, seed=options.seed, index=index, lost=lost)
-        if index < options.samples:
-            keep_sample(index + 1, finished(sample))
-        if index < options.average:
-            restored += sample / options.average
-        if index == 0 and options.creativity is not None:
-            restored = mean + options.creativity * (sample - mean)
-    return Product(picture=finished(restored), half_width=half_width)
+    source = Source.of(damaged.rgb, lost)
+    for index in range(options.samples):
+        sample = np.concatenate(
+            [rows.restored for rows in produce_rows(source, restorer, options, sample=index)], 1
+        )
+        keep_sample(index + 1, damaged.with_rgb(sample))
+    parts = list(produce_rows(source, restorer, options))
+    widths = [rows.half_width for rows in parts if rows.half_width is not None]
+    restored = np.concatenate([rows.restored for rows in parts], axis=1)
+    return Product(picture=damaged.with_rgb(restored), half_width=np.concatenate(widths) if widths else None)
 
 
-def _mean(rgb: Array, lost: Mask | None, restorer: Restorer, options: OutputOptions) -> tuple[Array, Array | None]:
-    """The mean (3, H, W) and, if it is needed, the half-width (H, W) of the interval around it."""
-    if not options.needs_interval:
-        return restorer.restore(rgb, lost=lost), None
-    mean, scale = restorer.quantify(rgb, lost=lost)
-    return mean, restorer.half_width(scale).max(axis=0)
+def produce_rows(
+    source: Source, restorer: Restorer, options: OutputOptions, *, sample: int | None = None
+) -> Iterator[Rows]:
+    """Restore a picture from top to bottom, a band of rows at a time.
+
+    Args:
+        source: the picture, and its mask of what is lost.
+        restorer: the network.
+        options: what is wanted.
+        sample: instead of the output, the plausible restoration of this number, from 0.
+
+    Raises:
+        UnsupportedError: the network cannot do what is wanted.
+        PictureError: it failed on this picture.
+    """
+    request = Request(interval=options.needs_interval, seed=options.seed, draw=sample)
+    if sample is None:
+        request = replace(request, average=options.average, creativity=options.creativity)
+    margin = REACH if options.keep_unsure is not None else 0
+    for band, first, last in with_margins(restorer.bands(source, request), margin):
+        half_width = None if band.scale is None else restorer.half_width(band.scale).max(axis=0)
+        share = shares(
+            band.lost.shape,
+            strength=options.strength,
+            half_width=half_width,
+            keep_unsure=options.keep_unsure,
+            only=band.lost if options.only_masked else None,
+        )
+        rows = slice(first, last)
+        yield Rows(
+            damaged=band.damaged[:, rows],
+            restored=blend(band.damaged, band.restored, share)[:, rows],
+            half_width=None if half_width is None else half_width[rows],
+        )

@@ -1,34 +1,34 @@
 """Restoring one picture of any size with a network that takes tiles."""
 
 import math
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from artrestore.errors import PictureError, UnsupportedError, UsageError
+from artrestore.errors import UnsupportedError, UsageError
 from artrestore.io.pictures import Array
-from artrestore.models.base import Surroundings, TileRule, thumbnail
-from artrestore.models.devices import Precision, autocast, uses_bf16
+from artrestore.models.base import THUMBNAIL_SIZE, Surroundings, TileRule
+from artrestore.models.devices import Precision
 from artrestore.models.loading import LoadedModel
-from artrestore.models.noise import NoiseField
-from artrestore.tiling import Corner, pad_to, restore_tiled
+from artrestore.restoration.answer import Answer
+from artrestore.restoration.request import Band, Mask, Request, Source
+from artrestore.restoration.tiles import TileRunner
+from artrestore.tiling import Corner, padded_rows, restore_bands
 from artrestore.uncertainty import Calibration
 
-Mask: TypeAlias = npt.NDArray[np.bool_]
-# What a network makes of tiles (N, 3, h, w) at some corners, knowing what is around them: (N, channels, h, w).
-_Run = Callable[[Tensor, Surroundings | None, list[Corner]], Tensor]
+_ROWS = 512  # read at once for the thumbnail
 
 
 class Restorer:
-    """A loaded model with its tile geometry, precision and calibration; holds no state between pictures.
+    """A loaded model with its tile geometry, precision and calibration.
 
     In all that it does, a picture is RGB float32 in [0, 1], (3, H, W), and `lost` a mask (H, W), true where
     nothing of the original is left, as far as that is known. A network that does not see its surroundings makes
-    no use of `lost`. Tiles on which bf16 fails are done again in float32.
+    no use of `lost`. The same in gives the same out, unless memory ran short: see `TileRunner`, which remembers
+    that, and nothing else is kept between pictures.
 
     Args:
         loaded: what `load_model` returned.
@@ -53,24 +53,33 @@ class Restorer:
         precision: Precision = "auto",
     ) -> None:
         rule = loaded.model.tile_rule
-        self.model = loaded.model.to(memory_format=torch.channels_last)
+        self.runner = TileRunner(loaded.model, loaded.device, precision)
+        self.model = loaded.model
         self.loaded = loaded
         self.path = loaded.path
-        self.device = loaded.device
         self.rule = rule
         self.tile_size, self.overlap = _geometry(rule, tile_size, overlap)
         self.batch_size = batch_size or rule.batch_size
-        self.bf16 = uses_bf16(precision, loaded.device)
         stored = loaded.header.calibration
         self.calibration = None if stored is None else Calibration.from_header(stored)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return self.runner.device
+
+    @property
+    def bf16(self) -> bool:
+        """Whether it runs in bf16."""
+        return self.runner.bf16
+
     def restore(self, picture: Array, *, lost: Mask | None = None) -> Array:
-        """The posterior mean: (3, H, W) in [0, 1]; the same in gives the same out.
+        """The posterior mean: (3, H, W) in [0, 1].
 
         Raises:
             PictureError: the network gave NaN or infinity, or the mask has another size.
         """
-        return _clipped(self._tiled(picture, lost, 3, lambda tiles, around, _: self.model(tiles, around)))
+        return self._whole(Source.of(picture, lost), Request()).restored
 
     def quantify(self, picture: Array, *, lost: Mask | None = None) -> tuple[Array, Array]:
         """What `restore` gives, and the scale b of a Laplace distribution around it, as predicted: (3, H, W) each.
@@ -79,20 +88,9 @@ class Restorer:
             UnsupportedError: the network cannot tell how sure it is.
             PictureError: see `restore`.
         """
-        _require_doubt(self.loaded)
-
-        def run(tiles: Tensor, around: Surroundings | None, _: list[Corner]) -> Tensor:
-            return torch.cat(self.model.quantify(tiles, around), dim=1)
-
-        both = self._tiled(picture, lost, 6, run)
-        return _clipped(both[:3]), np.ascontiguousarray(both[3:].numpy())
-
-    def half_width(self, scale: Array) -> Array:
-        """Of the 90 % interval for scales b, (3, H, W) in [0, 1]: calibrated, or else Laplace's own b ln 10."""
-        if self.calibration:
-            return self.calibration.half_width(scale)
-        half_width: Array = np.minimum(scale * np.float32(math.log(10)), np.float32(1))
-        return half_width
+        band = self._whole(Source.of(picture, lost), Request(interval=True))
+        assert band.scale is not None  # noqa: S101 (it was asked for)
+        return band.restored, band.scale
 
     def draw(
         self,
@@ -103,71 +101,71 @@ class Restorer:
         lost: Mask | None = None,
         temperature: float | None = None,
     ) -> Array:
-        """A plausible restoration, (3, H, W) in [0, 1]; see `NoiseField` for what it depends on.
-
-        Args:
-            picture: the damaged one.
-            seed: not negative; together with `index` it says which restoration this is.
-            index: the number of the draw, not negative.
-            lost: see the class.
-            temperature: of the noise; None takes that of the calibration, or 1. At 0 the mean is drawn.
+        """A plausible restoration, (3, H, W) in [0, 1]; see `Request` for what the rest says.
 
         Raises:
             UnsupportedError: the network has but one restoration.
             PictureError: see `restore`.
         """
-        _require_doubt(self.loaded)
-        if temperature is None:
-            temperature = self.calibration.temperature if self.calibration else 1.0
-        field = NoiseField(shape=self.model.noise_shape, seed=seed, index=index, temperature=temperature)
+        request = Request(draw=index, seed=seed, temperature=temperature)
+        return self._whole(Source.of(picture, lost), request).restored
 
-        def run(tiles: Tensor, around: Surroundings | None, corners: list[Corner]) -> Tensor:
-            noise = field.cut(corners, (tiles.shape[2], tiles.shape[3]))
-            return self.model.draw(tiles, [values.to(self.device) for values in noise], around)
+    def half_width(self, scale: Array) -> Array:
+        """Of the 90 % interval for scales b, (3, H, W) in [0, 1]: calibrated, or else Laplace's own b ln 10."""
+        if self.calibration:
+            return self.calibration.half_width(scale)
+        half_width: Array = np.minimum(scale * np.float32(math.log(10)), np.float32(1))
+        return half_width
 
-        return _clipped(self._tiled(picture, lost, 3, run))
+    def bands(self, source: Source, request: Request) -> Iterator[Band]:
+        """Restore a picture from top to bottom, holding no more of it than a row of tiles.
 
-    def _tiled(self, picture: Array, lost: Mask | None, channels: int, run: _Run) -> Tensor:
-        """Run the network over the whole picture: (channels, H, W), as it came out."""
-        damaged = torch.from_numpy(picture)
-        height, width = damaged.shape[1:]
-        if lost is not None and lost.shape != (height, width):
-            raise PictureError(
-                f"The mask is {lost.shape[1]} x {lost.shape[0]}, but its picture is {width} x {height}"
-            )
-        small = thumbnail(damaged[None]) if self.model.spec.sees_surroundings else None
-        if small is not None:
-            told = torch.zeros(1, height, width) if lost is None else torch.from_numpy(lost)[None].float()
-            damaged = torch.cat([damaged, told])
+        A network that sees its surroundings reads the picture once more before, for the thumbnail.
+
+        Raises:
+            UnsupportedError: the network cannot do what is asked for.
+            PictureError: the network gave NaN or infinity, or not even small tiles fit into memory.
+        """
+        if request.needs_doubt:
+            _require_doubt(self.loaded)
+        height, width = source.size
+        small = _thumbnail(source) if self.model.spec.sees_surroundings else None
+        channels = 6 if request.interval else 3
+        run = Answer(self.model, request, self._temperature(request))
+
+        def around(tiles: Tensor, corners: list[Corner]) -> Surroundings | None:
+            return None if small is None else _around(tiles, corners, small, source.size)
 
         def network(tiles: Tensor, corners: list[Corner]) -> Tensor:
-            around = None if small is None else _around(tiles, corners, small, (height, width))
-            return self._checked(tiles[:, :3], around, corners, run)
+            return self.runner(tiles, corners, run=run, around=around, channels=channels, overlap=self.overlap)
 
         multiple = self.rule.multiple
         tile = self._tile_side(height), self._tile_side(width)
-        padded = pad_to(damaged, max(tile[0], _up_to(height, multiple)), max(tile[1], _up_to(width, multiple)))
-        whole = restore_tiled(
-            padded, network, tile_size=tile, overlap=self.overlap, batch_size=self.batch_size,
+        padded = max(tile[0], _up_to(height, multiple)), max(tile[1], _up_to(width, multiple))
+        rows = padded_rows(lambda top, bottom: _with_mask(source, top, bottom), source.size, padded)
+        top = 0
+        for given, result in restore_bands(
+            rows, padded, network, tile_size=tile, overlap=self.overlap, batch_size=self.batch_size,
             multiple=multiple, channels=channels,
-        )  # fmt: skip
-        return whole[:, :height, :width]
+        ):  # fmt: skip
+            if top < height:
+                inside = slice(0, height - top), slice(0, width)
+                yield _band(given[:, *inside], result[:, *inside])
+            top += given.shape[1]
+
+    def _whole(self, source: Source, request: Request) -> Band:
+        return Band.joined(list(self.bands(source, request)))
+
+    def _temperature(self, request: Request) -> float:
+        if request.temperature is not None:
+            return request.temperature
+        return self.calibration.temperature if self.calibration else 1.0
 
     def _tile_side(self, length: int) -> int:
         """A small picture is one tile on that axis."""
         if self.rule.fixed:
             return self.tile_size
         return min(self.tile_size, _up_to(length, self.rule.multiple))
-
-    def _checked(self, tiles: Tensor, around: Surroundings | None, corners: list[Corner], run: _Run) -> Tensor:
-        on_device = tiles.to(self.device).contiguous(memory_format=torch.channels_last)
-        around = around and Surroundings(*(values.to(self.device) for values in around))
-        for bf16 in (True, False) if self.bf16 else (False,):
-            with torch.inference_mode(), autocast(self.device, bf16=bf16):
-                output = run(on_device, around, corners).float().cpu()
-            if torch.isfinite(output).all():
-                return output
-        raise PictureError("The network gave values that are no numbers for this picture")
 
 
 def require_learnt_doubt(loaded: LoadedModel) -> None:
@@ -177,7 +175,7 @@ def require_learnt_doubt(loaded: LoadedModel) -> None:
         UnsupportedError: the architecture cannot tell, or it was not trained to.
     """
     _require_doubt(loaded)
-    if loaded.header.training.get("stage") == "restore":
+    if loaded.header.training.get("stage") in ("clear", "restore"):
         raise UnsupportedError(
             f"{loaded.path} was trained to restore, and not yet to say how sure it is",
             hint=f"Train it on: artrestore train CLEAR --from {loaded.path} --stages uncertainty",
@@ -204,8 +202,31 @@ def _around(tiles: Tensor, corners: list[Corner], small: Tensor, size: tuple[int
     )
 
 
-def _clipped(picture: Tensor) -> Array:
-    return np.ascontiguousarray(picture.clamp(0, 1).numpy())
+def _thumbnail(source: Source) -> Tensor:
+    """What `models.base.thumbnail` gives, reading a few rows at a time; averages over columns, then over rows."""
+    height, _ = source.size
+    shrunk = []
+    for top in range(0, height, _ROWS):
+        rows = torch.from_numpy(source.rows(top, min(height, top + _ROWS)))
+        shrunk.append(F.adaptive_avg_pool2d(rows, (rows.shape[1], THUMBNAIL_SIZE)))
+    return F.adaptive_avg_pool2d(torch.cat(shrunk, dim=1)[None], THUMBNAIL_SIZE)
+
+
+def _with_mask(source: Source, top: int, bottom: int) -> Tensor:
+    """Rows of the picture with the mask as the fourth channel; zeros where there is none."""
+    rgb = torch.from_numpy(source.rows(top, bottom))
+    if source.lost is None:
+        return F.pad(rgb, (0, 0, 0, 0, 0, 1))
+    return torch.cat([rgb, torch.from_numpy(source.lost(top, bottom))[None].float()])
+
+
+def _band(given: Tensor, result: Tensor) -> Band:
+    return Band(
+        damaged=np.ascontiguousarray(given[:3].numpy()),
+        lost=given[3].numpy() > 0.5,
+        restored=np.ascontiguousarray(result[:3].clamp(0, 1).numpy()),
+        scale=np.ascontiguousarray(result[3:].numpy()) if len(result) > 3 else None,
+    )
 
 
 def _up_to(length: int, multiple: int) -> int:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 # What the photographs suffer.
-RECIPE := examples/faded-snapshots.toml
+RECIPE := old-photo
 
 .PHONY: help demo test test-slow check format clean
 .DELETE_ON_ERROR:

@@ -1,5 +1,6 @@
 """Plots of a training run."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def plot_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     # The KL is smaller by orders of magnitude: beside the reconstruction it would be a flat line.
     for key in dict.fromkeys(key for row in rows for key in row if key.startswith("kl")):
         _curve(divergence, steps, rows, key, key)
-    divergence.set(title="KL divergence from the prior", xlabel="step", ylabel="nats")
+    divergence.set(title="KL divergence from the prior", xlabel="step", ylabel="nats (of hierarchical-vae: a pixel)")
     _curve(quality, steps, rows, "val_psnr", "restored")
     distorted = [row if row["stage"] != "clear" else {} for row in rows]  # a clear picture needs no restoring
     _curve(quality, steps, distorted, "val_psnr_given", "as given")
@@ -57,10 +58,14 @@ def _cumulative_steps(rows: Sequence[Mapping[str, Any]]) -> tuple[list[int], lis
 
 
 def _curve(axes: Any, steps: Sequence[int], rows: Sequence[Mapping[str, Any]], key: str, label: str) -> None:
-    points = [
-        (step, float(row[key]))
-        for step, row in zip(steps, rows, strict=True)
-        if row.get(key, "") not in ("", None)
-    ]
+    """Draw one column; the line is broken where a stage ends, for what is measured may change with it."""
+    points: list[tuple[int, float]] = []
+    stage = None
+    for step, row in zip(steps, rows, strict=True):
+        if row.get(key, "") not in ("", None):
+            if points and row["stage"] != stage:
+                points.append((step, math.nan))
+            stage = row["stage"]
+            points.append((step, float(row[key])))
     if points:
         axes.plot(*zip(*points, strict=True), label=label, marker="." if len(points) < 20 else None)

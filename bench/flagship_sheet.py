@@ -5,8 +5,8 @@
 
 A sheet for each bundled recipe: damaged | restored | unsure | two samples | clear. Of networks that cannot tell
 how sure they are: damaged | restored | clear. `unsure` is the half-width of the interval that holds nine values
-in ten (that of the Laplace distribution, where the weights are not calibrated), the mean over the channels:
-black is 0, yellow 64 levels of 255 and more.
+in ten (that of the Laplace distribution, where the weights are not calibrated), as `artrestore restore
+--uncertainty` draws it: the largest of the channels, by its square root, dark at 0, bright at 64 levels of 255.
 
 Of each large scan a detail at full size, from the middle of the picture, once as it is and once damaged by the
 recipe `painting`. The whole scan is restored, so that its tone is judged as that of a whole, and by tiles.
@@ -46,7 +46,7 @@ def tells_doubt(restorer: Restorer) -> bool:
 
 def in_colour(half_width: Array) -> Array:
     """(H, W) in [0, 1] as a picture (3, H, W), in the colours of `artrestore restore --uncertainty`."""
-    coloured = matplotlib.colormaps["viridis"](np.clip(half_width * (255 / WIDEST_SHOWN), 0, 1))
+    coloured = matplotlib.colormaps["viridis"](np.clip(np.sqrt(half_width * (255 / WIDEST_SHOWN)), 0, 1))
     return np.ascontiguousarray(coloured[..., :3].transpose(2, 0, 1), dtype=np.float32)
 
 
@@ -55,7 +55,7 @@ def restorations(restorer: Restorer, damaged: Array, *, samples: int) -> tuple[l
     if not tells_doubt(restorer):
         return [restorer.restore(damaged)], ""
     restored, scale = restorer.quantify(damaged)
-    half_width = restorer.half_width(scale).mean(axis=0)
+    half_width = restorer.half_width(scale).max(axis=0)
     drawn = [restorer.draw(damaged, seed=1, index=index) for index in range(samples)]
     return [restored, in_colour(half_width), *drawn], f", unsure by {255 * half_width.mean():.1f} levels"
 

@@ -1,6 +1,6 @@
 """NAFNet (Chen et al., ECCV 2022) as one more architecture, to compare the flagship with: the same cost and data.
 
-    pip install 'artrestore[bench]'                 for spandrel, which has the network (MIT)
+    pip install spandrel                            which has the network (MIT)
     python bench/nafnet.py cost                     multiply-adds of it and of the flagship
     python bench/nafnet.py train CLEAR --arch nafnet --minutes 90 --out runs/nafnet
     python bench/flagship.py VAL --weights nafnet=runs/nafnet/best.safetensors

@@ -13,8 +13,10 @@ Given again, it goes on exactly where it was stopped. The phases, each an ordina
     export               half precision: OUT/half.safetensors
     calibrate            the intervals and the temperature of that file: OUT/default.safetensors
 
-VAL is used for the calibration alone, and is best made of pictures that TRAIN does not have. With `--generative`
-there is one phase, clear pictures to themselves, for the small network that `artrestore sample` takes.
+A phase that has begun keeps the settings it began with, but for the device. VAL is used for the calibration alone,
+and is made of pictures that TRAIN does not have; measure coverage on a third lot, or it flatters.
+
+With `--generative` there is one phase, clear pictures to themselves, for the small network that `sample` takes.
 
 Time: two CPU cores learn from about 28 crops of 128 px a second, which is a million in ten hours. A GPU waits for
 the loader, of which each worker makes some 80 crops of 128 px or 35 of 256 px a second: 14 workers give it a

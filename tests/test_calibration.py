@@ -1,6 +1,7 @@
 """Calibrating weights: on pairs and on pictures damaged on the fly, into a new file and never into the old one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from typer.testing import Result
 
 from artrestore.damage.recipes import Recipe, load_recipe, parse_recipe
 from artrestore.errors import InputError
-from artrestore.io.weights_file import read_header
+from artrestore.io.weights_file import read_header, read_tensors, write_weights
 from artrestore.models.loading import load_model
 from artrestore.restoration import calibration as module
 from artrestore.restoration.calibration import (
@@ -166,6 +167,7 @@ def test_versions_of_a_picture_are_damaged_each_in_its_own_way_and_the_same_agai
 
 def test_large_pictures_are_cut_before_they_are_damaged(tmp_path: Path) -> None:
     save_smooth(tmp_path / "clear/large.png", LONGEST_SIDE + 200, 60)
+    save_smooth(tmp_path / "clear/small.png")
     plan = plan_recipe(tmp_path / "clear", fast_recipe(), variants=30)
     damaged, clear = load_case(plan.cases[0], plan.recipe)
     assert damaged.shape == clear.shape == (3, 60, LONGEST_SIDE)
@@ -231,6 +233,16 @@ def test_too_few_pairs_are_refused_before_any_is_restored(
         plan_recipe(picture_set[0], fast_recipe(), variants=1)
 
 
+def test_one_clear_picture_is_refused_however_often_it_is_damaged(
+    calibrate: Callable[..., Result], tmp_path: Path
+) -> None:
+    save_smooth(tmp_path / "one/ship.png")
+    refused(calibrate(tmp_path / "one"), 3, "One clear picture is too few")
+    for version in range(PAIRS):
+        save_smooth(tmp_path / f"versions/ship_{version}.png", seed=version)
+    refused(calibrate(tmp_path / "one", tmp_path / "versions"), 3, "One clear picture is too few")
+
+
 def test_options_that_contradict_each_other_are_refused(calibrate: Callable[..., Result], pairs: Path) -> None:
     clear, distorted = pairs / "clear", pairs / "distorted"
     refused(calibrate(), 2, "nothing to calibrate on")
@@ -270,6 +282,16 @@ def test_networks_that_have_no_doubt_are_refused(
     run: Callable[..., Result], pairs: Path, tiny_weights: Path
 ) -> None:
     refused(run("calibrate", "--pairs", pairs, "--weights", tiny_weights, "--device", "cpu"), 4, "skip-vae")
+
+
+@pytest.mark.parametrize("stage", ["clear", "restore"])
+def test_networks_that_have_not_learned_to_doubt_are_refused(
+    run: Callable[..., Result], pairs: Path, flagship: Path, stage: str
+) -> None:
+    header = replace(read_header(flagship), training={"stage": stage})
+    write_weights(flagship, read_tensors(flagship), header)
+    done = run("calibrate", "--pairs", pairs, "--weights", flagship, "--device", "cpu")
+    refused(done, 4, "not yet to say how sure it is", "--stages uncertainty")
 
 
 def test_a_picture_that_cannot_be_read_stops_no_other(

@@ -118,10 +118,11 @@ def test_each_rate_is_steered_to_its_own_target() -> None:
     torch.testing.assert_close(log_beta, needed, atol=0.05, rtol=0)
 
 
-def test_a_step_that_failed_steers_nothing() -> None:
+@pytest.mark.parametrize("rate", [math.nan, math.inf])
+def test_a_step_that_failed_steers_nothing(rate: float) -> None:
     targets = torch.tensor(_TARGET_RATES)
     before = torch.full((4,), -4.0)
-    assert torch.equal(steer(before, torch.full((4,), math.nan), targets, 0.02), before)
+    assert torch.equal(steer(before, torch.full((4,), rate), targets, 0.02), before)
 
 
 def test_steering_happens_in_training_only() -> None:

@@ -65,7 +65,7 @@ def test_a_size_stands_for_its_numbers(size: str) -> None:
     assert config.model == {**HierarchicalVAE.sizes[size], "context": 32}
 
 
-def test_sizes_are_refused_where_there_are_none_and_where_they_clash(bundled: Path, tmp_path: Path) -> None:
+def test_sizes_are_refused_where_there_are_none_and_where_they_clash(bundled: Path) -> None:
     with pytest.raises(UsageError, match="skip-vae has no size small") as caught:
         resolve(size="small")
     assert "hierarchical-vae" in caught.value.hint
@@ -74,8 +74,6 @@ def test_sizes_are_refused_where_there_are_none_and_where_they_clash(bundled: Pa
     assert "small, base, large" in caught.value.hint
     with pytest.raises(UsageError, match=r"size small and \[model\] both say what widths should be"):
         resolve(arch="hierarchical-vae", size="small", model={"widths": [8, 8, 8, 8]})
-    (tmp_path / "c").mkdir()
-    write_tiny_weights(tmp_path / "c" / "a.safetensors")
     other = resolve(start_from="default", size="small")
     assert build(other.arch, other.model).config != build("hierarchical-vae", TINY_FLAGSHIP).config
 
@@ -117,6 +115,41 @@ def test_every_new_setting_is_recorded(
 
     settings = read_header(Path("run/best.safetensors")).training["settings"]
     assert {"generated": 0.5, "ema": 0.9, "crop_size": 48, "backbone_rate": 0.2}.items() <= settings.items()
+
+
+def test_how_sure_a_network_is_that_has_learned_nothing_is_not_asked() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(arch="hierarchical-vae", stages=("uncertainty",))
+    assert caught.value.details == (
+        "the stage `uncertainty` needs a network that restores: name its weights (--from)",
+    )
+
+
+def test_learning_how_sure_it_is_does_not_claim_to_fine_tune(
+    bundled: Path, picture_set: tuple[Path, Path], run: Callable[..., Any]
+) -> None:
+    result = run(
+        "train", picture_set[0], "--from", "default", "--stages", "uncertainty", "--steps", 1, "--workers", 0,
+        "--crop-size", 32, "--batch-size", 2, "--out", "run", "--device", "cpu",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "Beginning from the weights default" in result.output
+    assert "fine-tuned" not in result.output
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["stages = 5", "clear = 3", "distorted = [1]", "start_from = 5", "arch = 1", "size = 1.5", "model = 3"],
+)
+def test_a_settings_file_with_values_of_another_kind_is_refused(
+    setting: str, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text(setting)
+    result = run("train", "--config", file)
+    assert result.exit_code == 2, result.output
+    assert f"{setting.split()[0]}: " in result.output
+    assert "Hint:" in result.output
 
 
 def test_generated_pictures_need_damage(run: Callable[..., Any], picture_set: tuple[Path, Path]) -> None:

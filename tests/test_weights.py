@@ -97,8 +97,9 @@ def test_weight_files_have_the_permissions_of_any_file(tmp_path: Path, tiny_weig
 
 
 def refuses(path: Path, message: str) -> None:
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises(WeightsError, match=message) as caught:
         load_model(path, device="cpu")
+    assert caught.value.hint
 
 
 def test_a_disk_that_fills_up_is_an_output_error_and_leaves_nothing(

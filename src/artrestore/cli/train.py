@@ -1,15 +1,13 @@
 """`artrestore train CLEAR DISTORTED`."""
 
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from artrestore.cli.options import PrecisionChoice, Verbose
+from artrestore.cli.signals import stop_on_signal
 from artrestore.damage import DEFAULT_RECIPE, RECIPES
 from artrestore.errors import UsageError
 from artrestore.models.registry import ARCHITECTURES, BUNDLED_WEIGHTS, DEFAULT_ARCHITECTURE
@@ -91,7 +89,8 @@ def train(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="At its highest. Fine-tuning takes a fifth if it is not given.", rich_help_panel=_LEARNING
+            help="At its highest. Fine-tuning hierarchical-vae takes a fifth if it is not given.",
+            rich_help_panel=_LEARNING,
         ),
     ] = None,
     optimizer: Annotated[
@@ -99,7 +98,10 @@ def train(
     ] = None,
     schedule: Annotated[Literal["cosine", "constant"] | None, typer.Option(rich_help_panel=_LEARNING)] = None,
     beta: Annotated[
-        float | None, typer.Option(help="Weight of the KL divergence.", rich_help_panel=_LEARNING)
+        float | None,
+        typer.Option(
+            help="Weight of the KL divergence; hierarchical-vae steers its own.", rich_help_panel=_LEARNING
+        ),
     ] = None,
     clip_grad_norm: Annotated[
         float | None, typer.Option(help="Scale gradients down to this norm; 0: do not.", rich_help_panel=_LEARNING)
@@ -228,7 +230,7 @@ def _announce(run: "Run", *, resume: bool) -> None:
 
 def _how_it_begins(config: "TrainConfig") -> str:
     text = f"Beginning from the weights {config.start_from}"
-    if config.backbone_rate == 1:
+    if config.backbone_rate == 1 or config.stages == ("uncertainty",):
         return text
     rate = config.learning_rate * config.backbone_rate
     return f"{text}; what restores is fine-tuned at a learning rate of {rate:g} (--learning-rate sets another)"
@@ -252,20 +254,3 @@ def _conclude(run: "Run") -> None:
         return
     note(f"Best weights: {run.folder.best}{best}")
     note(f"Restore with: artrestore restore IN OUT --weights {run.folder.best}")
-
-
-@contextmanager
-def stop_on_signal() -> Iterator[threading.Event]:
-    """Set an event on Ctrl-C or SIGTERM, so that a step is never cut in two; a second one stops at once."""
-    stop = threading.Event()
-
-    def request(number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(number, previous[signal.Signals(number)])
-
-    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -23,6 +23,7 @@ from artrestore.io.atomic import atomic_path
 
 METADATA_KEY = "artrestore"
 FORMAT_VERSION = 1
+_AGAIN = "Copy or train it again."
 _PICKLES = (b"\x80", b"PK\x03\x04")
 
 
@@ -140,7 +141,7 @@ def read_header(path: Path) -> WeightsHeader:
             calibration=None if calibration is None else dict(calibration),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"The header of {path} is incomplete or damaged ({error})") from error
+        raise WeightsError(f"The header of {path} is incomplete or damaged ({error})", hint=_AGAIN) from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -153,9 +154,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     tensors = _stored_tensors(path)
     for name, tensor in tensors.items():
         if tensor.dtype not in (torch.float32, torch.float16):
-            raise WeightsError(f"{path}: tensor {name} is {tensor.dtype}, not float32 or float16")
+            raise WeightsError(f"{path}: tensor {name} is {tensor.dtype}, not float32 or float16", hint=_AGAIN)
         if not torch.isfinite(tensor).all():
-            raise WeightsError(f"{path}: tensor {name} holds NaN or infinity")
+            raise WeightsError(f"{path}: tensor {name} holds NaN or infinity", hint=_AGAIN)
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
@@ -180,7 +181,7 @@ def _open(path: Path) -> Any:
             ) from error
         raise WeightsError(
             f"{path} is no readable safetensors file: it is damaged, cut short or of another kind ({error})",
-            hint="Copy or train it again.",
+            hint=_AGAIN,
         ) from error
 
 

@@ -13,6 +13,7 @@ from artrestore.errors import UnsupportedError
 
 StageName = Literal["clear", "restore", "uncertainty"]
 THUMBNAIL_SIZE = 128
+_OTHER_WEIGHTS = "`artrestore models` lists the architectures and what they can do."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ class RestorationModel(nn.Module, ABC):
     @property
     def noise_shape(self) -> tuple[tuple[int, int | None], ...]:
         """Channels of each latent of `draw`, and the pixels one of its values spans; None for a global one."""
-        raise UnsupportedError(f"{self.name} cannot draw restorations")
+        raise UnsupportedError(f"{self.name} cannot draw restorations", hint=_OTHER_WEIGHTS)
 
     @abstractmethod
     def forward(self, damaged: Tensor, around: Surroundings | None = None) -> Tensor:
@@ -157,7 +158,7 @@ class RestorationModel(nn.Module, ABC):
         Raises:
             UnsupportedError: the architecture cannot tell how sure it is.
         """
-        raise UnsupportedError(f"{self.name} cannot tell how sure it is of its restorations")
+        raise UnsupportedError(f"{self.name} cannot tell how sure it is of its restorations", hint=_OTHER_WEIGHTS)
 
     def draw(
         self,
@@ -176,7 +177,7 @@ class RestorationModel(nn.Module, ABC):
         Raises:
             UnsupportedError: the architecture has but one restoration.
         """
-        raise UnsupportedError(f"{self.name} cannot draw restorations")
+        raise UnsupportedError(f"{self.name} cannot draw restorations", hint=_OTHER_WEIGHTS)
 
     def prepare_training(self) -> None:
         """Add what only training needs."""
@@ -210,7 +211,9 @@ class RestorationModel(nn.Module, ABC):
         Raises:
             UnsupportedError: the architecture cannot generate.
         """
-        raise UnsupportedError(f"{self.name} cannot generate pictures: it needs a picture to restore")
+        raise UnsupportedError(
+            f"{self.name} cannot generate pictures: it needs a picture to restore", hint=_OTHER_WEIGHTS
+        )
 
     @property
     def parameter_count(self) -> int:

@@ -78,5 +78,6 @@ def steer(log_beta: Tensor, rates: Tensor, targets: Tensor, gain: float) -> Tens
 
     One target for all levels together let the coarse ones collapse; a target each keeps all in use.
     """
-    error = ((rates - targets) / targets).nan_to_num().clamp(-1, 1)  # a step that failed steers nothing
+    # A step that failed steers nothing.
+    error = ((rates - targets) / targets).nan_to_num(0, posinf=0, neginf=0).clamp(-1, 1)
     return (log_beta + gain * error).clamp(-12, 4)

@@ -11,6 +11,7 @@ from artrestore.models.base import RestorationModel
 from artrestore.models.devices import pick_device
 from artrestore.models.registry import ARCHITECTURES, BUNDLED_WEIGHTS, DEFAULT_WEIGHTS, build
 
+_ANOTHER_VERSION = "It may be of a newer version: pip install --upgrade artrestore; or train it again."
 BUNDLED_FOLDER = Path(__file__).parents[1] / "weights"
 
 
@@ -44,7 +45,9 @@ def load_model(weights: Path | str | None = None, *, device: str = "auto") -> Lo
         with torch.device("meta"):  # no memory is taken before the file is known to fit
             model = build(header.architecture, header.config)
     except UsageError as error:
-        raise WeightsError(f"{path} cannot be used: {error.message}", details=error.details) from error
+        raise WeightsError(
+            f"{path} cannot be used: {error.message}", hint=_ANOTHER_VERSION, details=error.details
+        ) from error
     _require_same_shapes(path, header, model)
     model.load_state_dict(read_tensors(path), strict=True, assign=True)
     return LoadedModel(model=model.to(target).eval(), header=header, path=path, device=target)
@@ -64,7 +67,7 @@ def find_weights(weights: Path | str | None = None) -> Path:
     if bundled:
         raise WeightsError(
             f"The weights `{name}` did not come with this installation",
-            hint="Install artrestore again, or name a file that `artrestore train` wrote with --weights.",
+            hint="Install artrestore again, or name a file that `artrestore train` wrote.",
         )
     raise WeightsError(
         f"There is no weight file {path}",
@@ -81,4 +84,6 @@ def _require_same_shapes(path: Path, header: WeightsHeader, model: RestorationMo
         for name in sorted(expected.keys() | header.shapes.keys())
         if header.shapes.get(name) != expected.get(name)
     ]
-    raise WeightsError(f"The tensors of {path} do not fit {header.architecture}", details=problems)
+    raise WeightsError(
+        f"The tensors of {path} do not fit {header.architecture}", hint=_ANOTHER_VERSION, details=problems
+    )

@@ -48,7 +48,9 @@ def build(name: str, config: Mapping[str, Any] | None = None) -> "RestorationMod
         settings = cls.config_type(**(config or {}))
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors()]
-        raise UsageError(f"This config does not fit {name}", details=problems) from error
+        raise UsageError(
+            f"This config does not fit {name}", hint="Correct what is named, under [model].", details=problems
+        ) from error
     return cls(settings)
 
 

@@ -84,8 +84,7 @@ def plan_pairs(clear: Path, distorted: Path) -> CalibrationPlan:
     ]
     _require_same_sizes(cases)
     digest = _digest([f"{pair.clear}\t{pair.other}" for pair in pairs])
-    if len(cases) < least_count():
-        raise _too_few(len(cases), "Or damage clear pictures on the fly: leave out the distorted ones.")
+    _require_enough(cases, "Or damage clear pictures on the fly: leave out the distorted ones.")
     return CalibrationPlan(cases=tuple(cases), recipe=None, source="pairs", digest=digest)
 
 
@@ -108,8 +107,7 @@ def plan_recipe(clear: Path, recipe: Recipe, *, variants: int | None = None, see
         for variant in range(variants)
         for index, name in enumerate(listing.pictures)
     ]
-    if len(cases) < least_count():
-        raise _too_few(len(cases), "Add clear pictures, or raise --variants.")
+    _require_enough(cases, "Add clear pictures, or raise --variants.")
     source = f"recipe {recipe.name}, {variants} times each, seed {seed}"
     digest = _digest([*map(str, listing.pictures), recipe.digest, source])
     return CalibrationPlan(cases=tuple(cases), recipe=recipe, source=source, digest=digest)
@@ -188,12 +186,20 @@ def _middle(picture: Array) -> Array:
     return np.ascontiguousarray(picture[:, top : top + _TEMPERATURE_SIDE, left : left + _TEMPERATURE_SIDE])
 
 
-def _too_few(count: int, advice: str) -> InputError:
-    return InputError(
-        f"{count} damaged pictures are too few to calibrate on",
-        hint=f"{least_count()} are the least, if errors are small; {LEAST_PER_GROUP} give useful intervals, and "
-        f"{ENOUGH} or more good ones. {advice}",
-    )
+def _require_enough(cases: Sequence[Case], advice: str) -> None:
+    """Refuse what no interval could be found on, before hours are spent on it."""
+    pictures = len({case.name for case in cases})
+    if pictures < 2:
+        raise InputError(
+            "One clear picture is too few to calibrate on, however often it is damaged",
+            hint=f"Add clear pictures: {least_count()} are good, {LEAST_PER_GROUP} better.",
+        )
+    if len(cases) < least_count():
+        raise InputError(
+            f"{len(cases)} damaged pictures are too few to calibrate on",
+            hint=f"{least_count()} are the least, if errors are small; {LEAST_PER_GROUP} give useful intervals, "
+            f"{ENOUGH} or more good ones. {advice}",
+        )
 
 
 def _require_same_sizes(cases: Sequence[Case]) -> None:

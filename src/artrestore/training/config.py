@@ -25,8 +25,14 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 DEFAULT_MINUTES = 30.0
+_UNUSABLE, _SEE_HELP = "These training settings cannot be used", "See what there is: artrestore train --help"
 _FOLDERS = frozenset({"clear", "distorted"})
 BUDGETS = frozenset({"epochs", "steps", "minutes"})
+# Settings that are read before all of them are checked together.
+_READ_FIRST = {
+    **dict.fromkeys(("clear", "distorted", "start_from", "arch", "size"), (str, Path)),
+    "stages": (list, tuple), "model": (dict,),
+}  # fmt: skip
 # What may differ between a run and its continuation without making it another run.
 # The folders and the recipe's file may have moved; what is in them is compared with what was.
 CHANGEABLE_ON_RESUME = BUDGETS | {"clear", "distorted", "recipe", "out", "device", "workers"}
@@ -100,6 +106,8 @@ class TrainConfig:
             raise ValueError(
                 "the stage `uncertainty` comes last: what follows it would change what it has measured"
             )
+        if self.stages == ("uncertainty",) and self.start_from is None:
+            raise ValueError("the stage `uncertainty` needs a network that restores: name its weights (--from)")
         if self.stages != ("clear",) and self.distorted is None and self.recipe is None:
             raise ValueError("all stages but `clear` need a folder of distorted pictures or a recipe")
         if self.distorted is None and self.synthetic not in (None, 1):
@@ -126,6 +134,7 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
     """
     from_file = read_toml(file) if file else {}
     settings = from_file | {key: value for key, value in given.items() if value is not None}
+    _require_types(settings)
     if typed_budget := {key for key in BUDGETS if given.get(key) is not None}:
         settings = {k: v for k, v in settings.items() if k not in BUDGETS - typed_budget}
     if not BUDGETS & settings.keys():
@@ -138,6 +147,16 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
     if "start_from" in settings and "learning_rate" not in settings:
         defaults["backbone_rate"] = fine_tuning
     return make_config(_with_recipe(defaults | settings))
+
+
+def _require_types(settings: Mapping[str, Any]) -> None:
+    wrong = [
+        f"{key}: {' or '.join(kind.__name__ for kind in kinds)} expected (found {settings[key]!r})"
+        for key, kinds in _READ_FIRST.items()
+        if key in settings and not isinstance(settings[key], kinds)
+    ]
+    if wrong:
+        raise UsageError(_UNUSABLE, hint=_SEE_HELP, details=wrong)
 
 
 def _with_network(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,7 +219,7 @@ def make_config(settings: Mapping[str, Any]) -> TrainConfig:
         return TrainConfig(**settings)
     except ValidationError as error:
         problems = [_problem(e) for e in error.errors()]
-        raise UsageError("These training settings cannot be used", details=problems) from error
+        raise UsageError(_UNUSABLE, hint=_SEE_HELP, details=problems) from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -212,7 +231,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"Cannot read the settings in {path}: {error}") from error
+        raise UsageError(
+            f"Cannot read the settings in {path}: {error}", hint="Any run's config.toml shows the form."
+        ) from error
 
 
 def write_toml(path: Path, config: TrainConfig) -> None:
@@ -244,4 +265,5 @@ def _training_defaults(arch: str) -> TrainingDefaults:
 def _problem(error: Any) -> str:
     place = ".".join(map(str, error["loc"]))
     found = f" (found {error['input']!r})" if error["type"] not in ("missing", "value_error") else ""
-    return f"{place}: {error['msg']}{found}" if place else str(error["msg"])
+    message = str(error["msg"]).removeprefix("Value error, ")  # pydantic's words before our own
+    return f"{place}: {message}{found}" if place else message

@@ -67,7 +67,7 @@ class RunFolder:
             OutputError: it does, or it is no folder.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise OutputError(f"The run folder {self.path} is a file")
+            raise OutputError(f"The run folder {self.path} is a file", hint="Name another --out.")
         if self.state.exists() or self.best.exists():
             raise OutputError(
                 f"{self.path} already holds a run",

@@ -177,5 +177,8 @@ def _open(path: Path) -> Any:
             hint="Start the run anew: leave out --resume and name another --out.",
         ) from error
     if (file.metadata() or {}).get("format") != STATE_FORMAT:
-        raise InputError(f"{path} is not a training state of this version of artrestore")
+        raise InputError(
+            f"{path} is not a training state of this version of artrestore",
+            hint="Go on from its weights in a new run: --from RUN/last.safetensors --out ANOTHER",
+        )
     return file

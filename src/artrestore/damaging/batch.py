@@ -25,7 +25,7 @@ from artrestore.damage.recipes import Recipe
 from artrestore.damaging.plan import DamageJob, DamagePlan, mask_digest, record_head
 from artrestore.errors import ArtRestoreError, DiskFullError, PictureError
 from artrestore.io.atomic import atomic_path
-from artrestore.io.pictures import Picture, read_picture, write_picture
+from artrestore.io.pictures import Metadata, Picture, read_picture, write_picture
 from artrestore.io.tables import write_json
 
 # Jobs that wait for each process: enough to keep it busy, few enough to stop soon.
@@ -124,10 +124,8 @@ def _damage_and_write(job: DamageJob, recipe: Recipe, seed: int) -> DamageResult
     if max(clear.size) > _LONGEST_SIDE:
         raise PictureError(f"{job.clear} is longer than {_LONGEST_SIDE} pixels, which cannot be damaged")
     damaged = damage_by_recipe(clear.rgb, recipe, generator_for(job, seed))
-    # A profile of a grey picture does not fit one in colour, which stains make of it.
-    kept = ("dpi",) if clear.grey else ("dpi", "icc_profile")
-    metadata = {key: clear.metadata[key] for key in kept if key in clear.metadata}
-    before = Picture(rgb=clear.rgb, metadata=metadata).with_rgb(clear.rgb)  # as 8 bits hold it
+    metadata = Metadata(density=clear.metadata.density)
+    before = Picture(rgb=clear.rgb, metadata=metadata).with_rgb(clear.rgb)  # as 8 bits of sRGB hold it
     after = before.with_rgb(damaged.picture)
     mse = float(np.mean((after.rgb - before.rgb) ** 2, dtype=np.float64))
     psnr = float(-10 * np.log10(mse)) if mse > 0 else float("inf")

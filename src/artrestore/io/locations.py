@@ -9,11 +9,15 @@ from pathlib import Path, PurePosixPath
 import platformdirs
 
 from artrestore.errors import InputError, OutputError
+from artrestore.io.formats import FORMATS
 
 # What Pillow both reads and writes without loss of kind. Other files are left alone and counted.
 PICTURE_SUFFIXES = frozenset(
     {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
 )
+
+# Folders in which systems keep thumbnails, forks and what was thrown away: pictures, but nobody's scans.
+_SYSTEM_FOLDERS = {"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found", "#recycle"}
 
 # `ship.jpg.changes.png` lies beside `ship.jpg`.
 _COMPANION = re.compile(r"(.+)\.(?:uncertainty|uncertainty-colour|changes|sample-[1-9][0-9]*)\.png")
@@ -45,13 +49,27 @@ def companion(picture: Path, kind: str) -> Path:
 def is_companion(name: str, beside: Collection[str]) -> bool:
     """Whether a file is what `companion` names, of a picture that is among the files beside it."""
     match = _COMPANION.fullmatch(name)
-    return match is not None and match[1] in beside and _is_picture(match[1])
+    return match is not None and match[1] in beside and is_picture_name(match[1])
+
+
+def with_format(name: PurePosixPath, kind: str | None) -> PurePosixPath:
+    """The name of a picture when it is written in a format of `FORMATS`; None, or its own, changes nothing."""
+    if kind is None or name.suffix.lower() in FORMATS[kind].suffixes:
+        return name
+    return name.with_suffix(FORMATS[kind].suffixes[0])
+
+
+def real_path(path: Path) -> Path:
+    """The path with all links followed, even where they lead in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
-    """Walk `root` for pictures, by suffix; hidden files and folders, and symlinked folders, are passed over.
+    """Walk `root` for pictures, by suffix.
 
-    So are the maps and samples beside a restored picture (see `companion`), which are counted as other files.
+    Passed over are hidden files and folders, systems' own folders (thumbnails, what was thrown away) and
+    symlinked ones; so are the maps and samples beside a restored picture (see `companion`), which are counted as
+    other files.
 
     Args:
         root: a folder, or one picture (its folder is then the root).
@@ -66,15 +84,15 @@ def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
         raise InputError(f"There is no folder {root}", hint="Check the path; quote it if it has spaces.")
     pictures: list[PurePosixPath] = []
     others = 0
-    excluded = {folder.resolve() for folder in exclude}
+    excluded = {real_path(folder) for folder in exclude}
     for folder, folders, files in os.walk(root, onerror=_refuse):
         here = Path(folder)
-        folders[:] = [f for f in folders if not f.startswith(".") and (here / f).resolve() not in excluded]
+        folders[:] = [f for f in folders if not _is_hidden(f) and real_path(here / f) not in excluded]
         beside = set(files)
         for name in files:
             if name.startswith("."):
                 continue
-            if _is_picture(name) and not is_companion(name, beside):
+            if is_picture_name(name) and not is_companion(name, beside):
                 pictures.append(PurePosixPath((here / name).relative_to(root).as_posix()))
             else:
                 others += 1
@@ -96,8 +114,7 @@ def require_apart(source: Path, target: Path) -> None:
     Raises:
         OutputError: it is, or it is a file.
     """
-    originals = (source.parent if source.is_file() else source).resolve()
-    outputs = target.resolve()
+    originals, outputs = real_path(source.parent if source.is_file() else source), real_path(target)
     if outputs == originals or (source.is_dir() and originals.is_relative_to(outputs)):
         raise OutputError(
             f"The output folder {target} is or holds the input folder {source}; originals are never written over",
@@ -113,10 +130,11 @@ def require_harmless(outputs: Sequence[Path], originals: Listing, target: Path) 
     Raises:
         OutputError: one would.
     """
-    files = {(originals.root / name).resolve() for name in originals.pictures}
-    root, target = originals.root.resolve(), target.resolve()
+    files = {real_path(originals.root / name) for name in originals.pictures}
+    root, target = real_path(originals.root), real_path(target)
+    folders = {folder: real_path(folder) for folder in {output.parent for output in outputs}}
     for output in outputs:
-        folder = output.parent.resolve()
+        folder = folders[output.parent]
         strays = folder.is_relative_to(root) and not folder.is_relative_to(target)
         if strays or folder / output.name in files:
             raise OutputError(
@@ -125,8 +143,13 @@ def require_harmless(outputs: Sequence[Path], originals: Listing, target: Path) 
             )
 
 
-def _is_picture(name: str) -> bool:
+def is_picture_name(name: str) -> bool:
+    """Whether a file's suffix is one that pictures have."""
     return Path(name).suffix.lower() in PICTURE_SUFFIXES
+
+
+def _is_hidden(folder: str) -> bool:
+    return folder.startswith(".") or folder.lower() in _SYSTEM_FOLDERS
 
 
 def _refuse(error: OSError) -> None:

@@ -30,8 +30,13 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write strict JSON. It has no infinity (the PSNR of equal pictures), so such numbers become null."""
-    write_text(target, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write strict JSON, indented; see `to_json`."""
+    write_text(target, to_json(value, indent=2) + "\n")
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Strict JSON. It has no infinity (the PSNR of equal pictures), so such numbers become null."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

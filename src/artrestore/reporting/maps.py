@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
@@ -52,9 +53,13 @@ def save_changes(path: Path, before: Array, after: Array) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    change = np.clip(np.rint((after - before) * 255), -127, 127)
-    levels = np.ascontiguousarray((128 + change).astype(np.uint8).transpose(1, 2, 0))
+    levels = np.ascontiguousarray(change_levels(after - before).transpose(1, 2, 0))
     _save(path, Image.fromarray(levels), "128 + restored - damaged, in levels of 255, limited to 127 either way")
+
+
+def change_levels(change: Array) -> npt.NDArray[np.uint8]:
+    """What `save_changes` writes for a difference, of the same shape."""
+    return (128 + np.clip(np.rint(change * 255), -127, 127)).astype(np.uint8)
 
 
 def _coloured(values: Array) -> Image.Image:

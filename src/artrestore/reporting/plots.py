@@ -28,7 +28,7 @@ def plot_training(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     # The KL is smaller by orders of magnitude: beside the reconstruction it would be a flat line.
     for key in dict.fromkeys(key for row in rows for key in row if key.startswith("kl")):
         _curve(divergence, steps, rows, key, key)
-    divergence.set(title="KL divergence from the prior", xlabel="step", ylabel="nats (of hierarchical-vae: a pixel)")
+    divergence.set(title="KL divergence from the prior", xlabel="step", ylabel="nats (hierarchical-vae: a pixel)")
     _curve(quality, steps, rows, "val_psnr", "restored")
     distorted = [row if row["stage"] != "clear" else {} for row in rows]  # a clear picture needs no restoring
     _curve(quality, steps, distorted, "val_psnr_given", "as given")

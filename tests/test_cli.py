@@ -257,7 +257,7 @@ def test_a_defect_is_reported_as_one(run, monkeypatch: pytest.MonkeyPatch) -> No
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("artrestore.restoration.plan.plan_restoration", broken)
+    monkeypatch.setattr("artrestore.restoration.plan.plan_batch", broken)
     result = run("restore", "a", "b")
     assert result.exit_code == 1
     assert "Unexpected ZeroDivisionError: oops" in result.stderr
@@ -272,9 +272,9 @@ def test_a_full_disk_ends_the_run_with_its_code(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("PIL.Image.Image.save", full)
+    monkeypatch.setattr("artrestore.io.atomic._flush_to_disk", full)
     result = run("restore", "in", "out", "--weights", tiny_weights)
-    assert result.exit_code == 6
+    assert result.exit_code == 9
     assert "No space left" in result.stderr
     assert not list(Path("out").rglob("*.png"))
 

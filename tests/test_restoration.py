@@ -14,7 +14,9 @@ from artrestore.io.weights_file import WeightsHeader
 from artrestore.models.base import ModelSpec, Surroundings, TileRule
 from artrestore.models.loading import LoadedModel, load_model
 from artrestore.restoration.batch import restore_batch, restore_folder
-from artrestore.restoration.plan import Plan, plan_restoration
+from artrestore.restoration.jobs import Plan
+from artrestore.restoration.options import RestoreOptions
+from artrestore.restoration.plan import plan_batch
 from artrestore.restoration.restorer import Restorer
 from conftest import save_smooth, smooth_picture
 
@@ -43,6 +45,10 @@ def darker(rule: TileRule | None = None, **options: Any) -> Restorer:
     return Restorer(loaded, **options)
 
 
+def plan_of(source: Path, target: Path, **settings: Any) -> Plan:
+    return plan_batch(RestoreOptions(source=source, target=target, **settings))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (5, 300), (31, 33), (32, 32), (100, 70)])
 def test_any_size_is_restored_and_kept(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).random((3, *size), dtype=np.float32)
@@ -62,13 +68,13 @@ def test_a_network_of_any_size_gets_multiples_and_no_more_padding_than_needed(si
 
 def test_tiles_go_through_the_network_in_batches() -> None:
     restorer = darker(batch_size=3)
-    restorer.restore(np.zeros((3, 64, 64), dtype=np.float32))
+    restorer.restore(np.zeros((3, 32, 160), dtype=np.float32))
     assert [shape[0] for shape in restorer.model.seen] == [3, 3, 3]
 
 
 def test_by_default_as_many_as_the_network_says() -> None:
     restorer = darker(TileRule(tile_size=32, overlap=16, fixed=True, batch_size=5))
-    restorer.restore(np.zeros((3, 64, 64), dtype=np.float32))
+    restorer.restore(np.zeros((3, 32, 160), dtype=np.float32))
     assert [shape[0] for shape in restorer.model.seen] == [5, 4]
 
 
@@ -90,7 +96,7 @@ def test_the_tree_is_mirrored_and_originals_are_untouched(tmp_path: Path) -> Non
     source = tmp_path / "in"
     files = [save_smooth(source / name) for name in ("a.png", "x/a.jpg", "x/y/ü (1).tif")]
     before = [file.read_bytes() for file in files]
-    results = list(restore_batch(plan_restoration(source, tmp_path / "out"), darker()))
+    results = list(restore_batch(plan_of(source, tmp_path / "out"), darker()))
     assert [result.outcome for result in results] == ["restored"] * 3
     for file in files:
         assert (tmp_path / "out" / file.relative_to(source)).exists()
@@ -101,7 +107,7 @@ def test_how_much_was_changed_is_measured(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
     Image.new("RGB", (40, 40), (200, 200, 200)).save(source / "a.png")
-    (result,) = restore_batch(plan_restoration(source, tmp_path / "out"), darker())
+    (result,) = restore_batch(plan_of(source, tmp_path / "out"), darker())
     assert result.change == pytest.approx(20, abs=0.01)
     assert result.size == (40, 40)
     assert result.seconds > 0
@@ -113,7 +119,7 @@ def test_metrics_before_and_after_are_those_of_the_files(tmp_path: Path) -> None
     for folder, pixels in (("clear", clear), ("in", np.clip(clear / 0.9, 0, 255).astype(np.uint8))):
         (tmp_path / folder).mkdir()
         Image.fromarray(pixels).save(tmp_path / folder / "a.png")
-    plan = plan_restoration(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
+    plan = plan_of(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
     (result,) = restore_batch(plan, darker())
     assert result.before
     assert result.after
@@ -129,7 +135,7 @@ def test_one_unreadable_picture_fails_alone(tmp_path: Path) -> None:
     for name in ("a.png", "c.png"):
         save_smooth(source / name)
     (source / "b.png").write_bytes(b"not a picture")
-    results = list(restore_batch(plan_restoration(source, tmp_path / "out"), darker()))
+    results = list(restore_batch(plan_of(source, tmp_path / "out"), darker()))
     assert [result.outcome for result in results] == ["restored", "failed", "restored"]
     assert "not a picture" in results[1].reason
     assert not (tmp_path / "out/b.png").exists()
@@ -141,11 +147,11 @@ def test_a_network_that_fails_fails_that_picture(tmp_path: Path) -> None:
     restorer = darker()
 
     def explode(*_: object) -> Tensor:
-        raise RuntimeError("out of memory")
+        raise RuntimeError("shapes do not match")
 
     restorer.model.forward = explode  # type: ignore[method-assign]
-    (result,) = restore_batch(plan_restoration(source, tmp_path / "out"), restorer)
-    assert (result.outcome, result.reason) == ("failed", "out of memory")
+    (result,) = restore_batch(plan_of(source, tmp_path / "out"), restorer)
+    assert (result.outcome, result.reason) == ("failed", "shapes do not match")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -153,7 +159,7 @@ def test_values_that_are_no_numbers_fail_the_picture_and_are_not_written(tmp_pat
     save_smooth(tmp_path / "in/a.png")
     restorer = darker()
     restorer.model.forward = lambda tiles, _: tiles * value  # type: ignore[method-assign]
-    (result,) = restore_batch(plan_restoration(tmp_path / "in", tmp_path / "out"), restorer)
+    (result,) = restore_batch(plan_of(tmp_path / "in", tmp_path / "out"), restorer)
     assert result.outcome == "failed"
     assert "no numbers" in result.reason
     assert not (tmp_path / "out/a.png").exists()
@@ -173,7 +179,7 @@ def test_tiles_on_which_bf16_fails_are_done_again_in_float32() -> None:
 def test_a_picture_too_small_to_measure_is_restored_all_the_same(tmp_path: Path) -> None:
     for folder in ("in", "clear"):
         save_smooth(tmp_path / folder / "a.png", 8, 8)
-    plan = plan_restoration(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
+    plan = plan_of(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
     (result,) = restore_batch(plan, darker())
     assert (result.outcome, result.after, result.reason) == ("restored", None, "too small for metrics")
 
@@ -183,14 +189,14 @@ def test_an_output_that_cannot_be_written_fails_alone(tmp_path: Path) -> None:
         save_smooth(tmp_path / "in" / name)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/x").write_text("a file where a folder is needed")
-    results = list(restore_batch(plan_restoration(tmp_path / "in", tmp_path / "out"), darker()))
+    results = list(restore_batch(plan_of(tmp_path / "in", tmp_path / "out"), darker()))
     assert [result.outcome for result in results] == ["failed", "restored"]
 
 
 def test_a_clear_picture_of_another_size_fails_that_picture(tmp_path: Path) -> None:
     save_smooth(tmp_path / "in/a.png", 40, 40)
     save_smooth(tmp_path / "clear/a.png", 41, 40)
-    plan = plan_restoration(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
+    plan = plan_of(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
     (result,) = restore_batch(plan, darker())
     assert result.outcome == "failed"
     assert "40 x 40" in result.reason
@@ -203,9 +209,9 @@ def test_a_disk_that_fills_up_ends_the_run(tmp_path: Path, monkeypatch: pytest.M
     def full(*_: object) -> None:
         raise DiskFullError("No space left")
 
-    monkeypatch.setattr("artrestore.restoration.batch.write_picture", full)
+    monkeypatch.setattr("artrestore.restoration.steps.write_picture", full)
     with pytest.raises(DiskFullError):
-        list(restore_batch(plan_restoration(tmp_path / "in", tmp_path / "out"), darker()))
+        list(restore_batch(plan_of(tmp_path / "in", tmp_path / "out"), darker()))
 
 
 def skipped(plan: Plan) -> list[str]:
@@ -217,18 +223,18 @@ def test_what_is_there_is_skipped_unless_overwritten(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         save_smooth(source / name)
     save_smooth(target / "a.png")
-    assert skipped(plan_restoration(source, target)) == ["already there", ""]
-    assert skipped(plan_restoration(source, target, overwrite=True)) == ["", ""]
+    assert skipped(plan_of(source, target)) == ["already there, and the journal does not know it", ""]
+    assert skipped(plan_of(source, target, overwrite=True)) == ["", ""]
 
 
 def test_outputs_never_fall_on_originals(tmp_path: Path) -> None:
     save_smooth(tmp_path / "in/x/a.png")
     for source, target in (("in", "in"), ("in", "in/x/.."), ("in", "."), ("in/x", "in"), ("in/x/a.png", "in/x")):
         with pytest.raises(OutputError, match="never written over"):
-            plan_restoration(tmp_path / source, tmp_path / target)
+            plan_of(tmp_path / source, tmp_path / target)
     (tmp_path / "link").symlink_to(tmp_path / "in")
     with pytest.raises(OutputError, match="never written over"):
-        plan_restoration(tmp_path / "in", tmp_path / "link")
+        plan_of(tmp_path / "in", tmp_path / "link")
 
 
 def test_links_do_not_lead_outputs_onto_originals(tmp_path: Path) -> None:
@@ -240,13 +246,13 @@ def test_links_do_not_lead_outputs_onto_originals(tmp_path: Path) -> None:
     (tmp_path / "links/b.png").symlink_to(tmp_path / "archive/b.png")
     for source, target in (("in", "out"), ("links", "archive")):
         with pytest.raises(OutputError, match="never written over"):
-            plan_restoration(tmp_path / source, tmp_path / target, overwrite=True)
+            plan_of(tmp_path / source, tmp_path / target, overwrite=True)
 
 
 def test_an_output_folder_inside_the_input_is_not_restored_again(tmp_path: Path) -> None:
     save_smooth(tmp_path / "a.png")
     save_smooth(tmp_path / "out/old.png")
-    plan = plan_restoration(tmp_path, tmp_path / "out")
+    plan = plan_of(tmp_path, tmp_path / "out")
     assert [job.name for job in plan.jobs] == [PurePosixPath("a.png")]
 
 
@@ -254,12 +260,12 @@ def test_names_that_differ_in_case_only_are_refused(tmp_path: Path) -> None:
     save_smooth(tmp_path / "in/A.png")
     save_smooth(tmp_path / "in/a.png")
     with pytest.raises(OutputError) as caught:
-        plan_restoration(tmp_path / "in", tmp_path / "out")
+        plan_of(tmp_path / "in", tmp_path / "out")
     assert caught.value.details == ("A.png and a.png",)
 
 
 def test_a_single_picture_can_be_restored(tmp_path: Path) -> None:
-    plan = plan_restoration(save_smooth(tmp_path / "in/a.png"), tmp_path / "out")
+    plan = plan_of(save_smooth(tmp_path / "in/a.png"), tmp_path / "out")
     assert [job.target for job in plan.jobs] == [tmp_path / "out/a.png"]
 
 
@@ -267,7 +273,7 @@ def test_a_picture_without_its_clear_one_stops_before_work(tmp_path: Path) -> No
     save_smooth(tmp_path / "in/a.png")
     save_smooth(tmp_path / "clear/b.png")
     with pytest.raises(PairingError):
-        plan_restoration(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
+        plan_of(tmp_path / "in", tmp_path / "out", clear=tmp_path / "clear")
 
 
 def test_the_same_file_in_gives_the_same_file_out(tmp_path: Path, tiny_weights: Path) -> None:

@@ -13,8 +13,9 @@ from PIL import Image
 from artrestore.errors import OutputError, PairingError, UnsupportedError, UsageError
 from artrestore.io.locations import companion, list_pictures
 from artrestore.io.pictures import Array, read_rgb8
-from artrestore.restoration.batch import JobResult, make_restorer, restore_batch, restore_folder
+from artrestore.restoration.batch import JobResult, make_restorer, restore_batch, restore_folder, working_in
 from artrestore.restoration.finish import blend, shares
+from artrestore.restoration.journal import JOURNAL, Terms
 from artrestore.restoration.options import OutputOptions, RestoreOptions, resolve_options
 from artrestore.restoration.plan import plan_batch
 from artrestore.restoration.request import Band, Request, Source
@@ -23,6 +24,8 @@ from conftest import save_smooth, smooth_picture, write_tiny_weights
 
 class Halver:
     """Stands in for a restorer: halves the picture, is less sure to the right, and draws brighter and brighter."""
+
+    remarks = ()
 
     def __init__(self, fails: bool = False) -> None:
         self.fails = fails
@@ -56,7 +59,10 @@ class Halver:
 
 def carry_out(source: Path, target: Path, restorer: Any = None, **settings: Any) -> list[JobResult]:
     options = RestoreOptions(source=source, target=target, **settings)
-    return list(restore_batch(plan_batch(options), restorer or Halver(), options))
+    terms = Terms(weights="of the halver", settings=options.terms())
+    plan = plan_batch(options, terms)
+    with working_in(plan, terms) as journal:
+        return list(restore_batch(plan, restorer or Halver(), options, journal=journal))
 
 
 @pytest.fixture
@@ -238,7 +244,8 @@ def test_changes_of_more_than_half_the_range_do_not_wrap(tmp_path: Path) -> None
 
 
 def files(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    """What is there, but for the run's own records."""
+    return {path.name for path in folder.iterdir() if path.name not in (JOURNAL, ".artrestore-lock")}
 
 
 def outcomes(results: list[JobResult]) -> list[str]:
@@ -270,16 +277,16 @@ def test_replacing_a_picture_removes_what_belonged_to_the_old_one(damaged: Path,
 def test_a_failure_loses_nothing_and_leaves_nothing_half_done(damaged: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     carry_out(damaged, out, samples=1)
-    there = {path.name: path.read_bytes() for path in out.iterdir()}
+    there = {name: (out / name).read_bytes() for name in files(out)}
     results = carry_out(damaged, out, Halver(fails=True), samples=2, overwrite=True)
     assert outcomes(results) == ["failed"]
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == there
+    assert {name: (out / name).read_bytes() for name in files(out)} == there
 
     class Tired(Halver):
-        def draw(self, picture: Array, *, seed: int, index: int, lost: Any) -> Array:
-            if index == 1:
+        def bands(self, source: Source, request: Request) -> Iterator[Band]:
+            if request.draw == 1:
                 raise RuntimeError("too tired")
-            return super().draw(picture, seed=seed, index=index, lost=lost)
+            yield from super().bands(source, request)
 
     assert outcomes(carry_out(damaged, out, Tired(), samples=2, overwrite=True)) == ["failed"]
     assert files(out) == set()  # rather than samples of a picture that is not there

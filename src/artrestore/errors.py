@@ -42,6 +42,12 @@ class PictureError(InputError):
     """One picture cannot be read or has a shape that the work at hand cannot take."""
 
 
+class NothingToDoError(InputError):
+    """The input holds no pictures, or the filters leave none."""
+
+    exit_code = 10
+
+
 class PairingError(InputError):
     """Files cannot be matched to their clear pictures by name."""
 
@@ -70,6 +76,8 @@ class OutputError(ArtRestoreError):
 
 class DiskFullError(OutputError):
     """No space is left, so nothing more can be written."""
+
+    exit_code = 9
 
 
 class PartialFailureError(ArtRestoreError):

@@ -56,7 +56,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 2 usage, 3 input, 4 weights, 5 device, 6 output, 7 some pictures failed, "
-    "8 training diverged, 130 interrupted.",
+    "8 training diverged, 9 no space left, 10 nothing to do, 130 interrupted.",
 )
 
 

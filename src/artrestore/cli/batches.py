@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from artrestore.cli.console import console
-from artrestore.errors import InterruptedRunError, PartialFailureError
+from artrestore.errors import ArtRestoreError, InterruptedRunError, PartialFailureError
 
 
 def batch_bar(label: str) -> Progress:
@@ -18,21 +18,28 @@ def batch_bar(label: str) -> Progress:
 def require_complete(outcomes: Sequence[str], planned: int, *, reasons: str) -> None:
     """End the command with its exit code unless every picture was done or skipped.
 
+    Raises:
+        ArtRestoreError: what `shortcoming` tells.
+    """
+    if error := shortcoming(outcomes, planned, reasons=reasons):
+        raise error
+
+
+def shortcoming(outcomes: Sequence[str], planned: int, *, reasons: str) -> ArtRestoreError | None:
+    """What is to be told of a run that did not do all that it was to do; None if it did.
+
     Args:
         outcomes: of the pictures that were reached; `failed` is one.
         planned: how many there were to be.
         reasons: where the user finds why some failed.
-
-    Raises:
-        InterruptedRunError: not all were reached.
-        PartialFailureError: some failed.
     """
     if len(outcomes) < planned:
-        raise InterruptedRunError(
+        return InterruptedRunError(
             f"Stopped after {len(outcomes)} of {planned} pictures",
             hint="Type the same command again: what is done is skipped.",
         )
     if failed := outcomes.count("failed"):
-        raise PartialFailureError(
+        return PartialFailureError(
             f"{failed} of {planned} pictures failed; the others are done", hint=f"{reasons} why."
         )
+    return None

@@ -1,50 +1,82 @@
 """What `artrestore restore` prints and writes at its end."""
 
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from artrestore.io.tables import read_csv, write_csv
+from artrestore.io.tables import write_csv
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from artrestore.restoration.batch import JobResult
+    from artrestore.restoration.jobs import JobResult, Plan
     from artrestore.restoration.options import RestoreOptions
 
 REPORT = "artrestore-report.csv"
 _ROWS_SHOWN = 30
 _WORST_SHOWN = 10
+_REASONS_SHOWN = 10
 
 
-def conclude(results: "list[JobResult]", options: "RestoreOptions") -> None:
+def conclude(results: "list[JobResult]", plan: "Plan", options: "RestoreOptions") -> None:
     """Print the table, what failed and why, and write the report."""
-    from artrestore.cli.console import console, note
+    from artrestore.cli.console import console, note, plain, stderr
 
-    target = options.target
     restored = [result for result in results if result.outcome == "restored"]
     if restored:
         console.print(_table(restored, options))
     for result in results:
         if result.outcome == "failed":
-            note(f"failed: {result.job.name}: {result.reason}")
+            stderr.print(plain(f"failed: {result.job.name}: {result.reason}"), soft_wrap=True, highlight=False)
         elif result.outcome == "restored" and result.reason:
             note(f"note: {result.job.name}: {result.reason}")
     counts = Counter(result.outcome for result in results)
-    note(f"{counts['restored']} restored, {counts['skipped']} skipped (already there), {counts['failed']} failed")
+    rest = f", {counts['not reached']} not reached" if counts["not reached"] else ""
+    note(f"{counts['restored']} restored, {counts['skipped']} skipped, {counts['failed']} failed{rest}")
+    if plan.folder is None:
+        return
     if results:
-        write_csv(target / REPORT, _report_rows(results, target / REPORT))
-        note(f"Pictures: {target}; all figures: {target / REPORT}")
+        write_csv(plan.folder / REPORT, [result.as_row() for result in results])
+        note(f"Pictures: {plan.folder}; all figures: {plan.folder / REPORT}")
 
 
-def _report_rows(results: "list[JobResult]", report: Path) -> list[dict[str, Any]]:
-    """A row per picture; one that was skipped because it is done keeps the figures of the run that did it."""
-    earlier = {row["picture"]: row for row in read_csv(report)}
-    return [
-        earlier.get(str(row["picture"]), row) if result.outcome == "skipped" else row
-        for result in results
-        for row in [result.as_row()]
-    ]
+def show_reasons(plan: "Plan") -> None:
+    """Print what is skipped and what is done again, and why, before a plan is carried out."""
+    from artrestore.cli.console import note, warn
+
+    if plan.damaged_lines:
+        warn(f"{plan.damaged_lines} lines of the journal are damaged, and were left out")
+    skipped = Counter(job.skip_reason for job in plan.jobs if job.skip_reason)
+    again = Counter(job.again for job in plan.pending if job.again)
+    for what, reasons in (("skipped", skipped), ("restored again", again)):
+        for reason, count in reasons.most_common(_REASONS_SHOWN):
+            note(f"{count} {what}: {reason}")
+
+
+def show_plan(plan: "Plan") -> None:
+    """Print what would be done."""
+    from artrestore.cli.console import note, warn
+    from artrestore.restoration.space import in_words
+
+    for job in plan.jobs:
+        if job.skip_reason:
+            note(f"skip     {job.name} ({job.skip_reason})")
+            continue
+        beside = f" and {', '.join(job.companions)}" if job.companions else ""
+        again = f" (again: {job.again})" if job.again else ""
+        note(f"restore  {job.source} -> {job.target}{beside}{again}")
+        for path in job.stale:
+            note(f"remove   {path} (of the restoration that is replaced)")
+    restored = len(plan.pending)
+    filtered = f" and {plan.filtered} pictures" if plan.filtered else ""
+    note(
+        f"{restored} would be restored, {len(plan.jobs) - restored} skipped; "
+        f"{plan.other_files} other files{filtered} left out"
+    )
+    note(f"About {in_words(plan.needed_bytes)} would be written; {in_words(plan.free_bytes)} are free")
+    if plan.damaged_lines:
+        warn(f"{plan.damaged_lines} lines of the journal are damaged, and were left out")
+    if plan.needed_bytes > plan.free_bytes:
+        warn("that is more than there is room for, so nothing would be begun")
 
 
 def _table(restored: "list[JobResult]", options: "RestoreOptions") -> "Table":

@@ -20,7 +20,7 @@ class Answer:
     temperature: float
 
     def __call__(self, tiles: Tensor, around: Surroundings | None, corners: list[Corner]) -> Tensor:
-        """Tiles (N, 3, h, w) -> (N, 3, h, w), and the scale as three more channels if the interval is asked for."""
+        """Tiles (N, 3, h, w) -> (N, 3, h, w), and the scale behind it if the interval is asked for."""
         if not self.request.interval:
             return self._restored(None, tiles, around, corners)
         mean, scale = self.model.quantify(tiles, around)

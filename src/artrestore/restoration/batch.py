@@ -1,105 +1,111 @@
 """Restoring a folder: one result per planned picture, and no picture's failure stops another."""
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from artrestore.errors import DiskFullError, PictureError, UnsupportedError
-from artrestore.io.pictures import Picture, is_lossy, read_picture, read_rgb, read_rgb8, write_picture
-from artrestore.metrics import SSIM_MIN_SIZE, Metrics, measure, root_mean_square_change
+from artrestore.errors import DiskFullError, UnsupportedError
+from artrestore.io.atomic import remove_leftovers, remove_leftovers_of
 from artrestore.models.loading import LoadedModel, load_model
-from artrestore.restoration.companions import companions_of
+from artrestore.restoration.jobs import Job, JobResult, Plan
+from artrestore.restoration.journal import Journal, Terms, open_journal
 from artrestore.restoration.options import OutputOptions, RestoreOptions, resolve_options
-from artrestore.restoration.plan import Job, Plan, plan_batch
-from artrestore.restoration.produce import produce
-from artrestore.restoration.restorer import Mask, Restorer, require_learnt_doubt
-
-Outcome = Literal["restored", "skipped", "failed"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobResult:
-    """How one job ended.
-
-    Attributes:
-        job: what was to be done.
-        outcome: `restored`, `skipped` or `failed`.
-        reason: why it was skipped or failed, or what could not be kept.
-        size: (width, height) in pixels.
-        seconds: reading, restoring and writing together.
-        change: RMS difference from the input, in levels of 255.
-        unsure: mean of the map of uncertainty, in levels of 255, if it was written.
-        before: the damaged picture's metrics, if a clear one was given.
-        after: the restored picture's, on the levels that are written (but before any lossy encoding).
-    """
-
-    job: Job
-    outcome: Outcome
-    reason: str = ""
-    size: tuple[int, int] | None = None
-    seconds: float = 0.0
-    change: float = 0.0
-    unsure: float | None = None
-    before: Metrics | None = None
-    after: Metrics | None = None
-
-    def as_row(self) -> dict[str, Any]:
-        """The result as one flat row of a table."""
-        width, height = self.size or ("", "")
-        row = {
-            "picture": str(self.job.name), "outcome": self.outcome, "reason": self.reason, "width": width,
-            "height": height, "seconds": round(self.seconds, 3) or "",
-            "change": round(self.change, 3) if self.outcome == "restored" else "",
-        }  # fmt: skip
-        if self.unsure is not None:
-            row["unsure"] = round(self.unsure, 3)
-        for prefix, metrics in (("before", self.before), ("after", self.after)):
-            if self.job.clear:
-                names = Metrics.__dataclass_fields__
-                row |= {f"{prefix}_{key}": getattr(metrics, key) if metrics else "" for key in names}
-        return row
+from artrestore.restoration.plan import plan_batch, terms_of
+from artrestore.restoration.restorer import Restorer, require_learnt_doubt
+from artrestore.restoration.space import require_space
+from artrestore.restoration.steps import Loaded, Made, Steps
 
 
-def restore_batch(plan: Plan, restorer: Restorer, options: OutputOptions | None = None) -> Iterator[JobResult]:
-    """Carry out a plan, in order.
+def restore_batch(
+    plan: Plan,
+    restorer: Restorer,
+    options: OutputOptions | None = None,
+    *,
+    journal: Journal | None = None,
+    terms: Terms | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[JobResult]:
+    """Carry out a plan, in order: while a picture is restored, the next is read and the one before is written.
 
     Args:
-        plan: what `plan_restoration` returned.
+        plan: what `plan_batch` returned.
         restorer: the network.
         options: what is made of each picture, by default the mean; `companions` are those of the plan.
+        journal: where it is noted; see `working_in`.
+        terms: what each output says of how it was made (`terms_of`); None: nothing.
+        stop: when it is set, the pictures under way are finished, and no other is begun. Who gives it has a
+            gentle way to stop; so KeyboardInterrupt then means at once, and waits for no thread.
 
     Yields:
-        A result for every job: restored, skipped or failed with a reason.
+        A result for every job: restored, skipped or failed with a reason; fewer if it was stopped.
 
     Raises:
         DiskFullError: no space is left; no later picture could be written either.
     """
-    for job in plan.jobs:
-        if job.skip_reason:
-            yield JobResult(job=job, outcome="skipped", reason=job.skip_reason)
-            continue
-        start = time.perf_counter()
-        try:
-            yield _restore_one(job, restorer, options or OutputOptions(), start)
-        except DiskFullError:
-            raise
-        except Exception as error:  # noqa: BLE001 (one picture's failure, whatever it is, stops no other)
-            seconds = time.perf_counter() - start
-            yield JobResult(job=job, outcome="failed", reason=str(error) or type(error).__name__, seconds=seconds)
+    steps = Steps(restorer, options or OutputOptions(), journal, terms)
+    reader, writer = ThreadPoolExecutor(1, "read"), ThreadPoolExecutor(1, "write")
+    behind: deque[Future[JobResult]] = deque()
+    fatal = None
+    at_once = False
+    try:
+        for job, reading in _read_ahead(plan.jobs, reader, steps):
+            if fatal or (stop and stop.is_set()):
+                break
+            behind.append(writer.submit(_written, steps, _restored(steps, job, reading)))
+            if len(behind) > 1:
+                result = behind.popleft().result()
+                fatal = result.fatal
+                yield result
+        while behind:
+            result = behind.popleft().result()
+            fatal = fatal or result.fatal
+            yield result
+        if fatal:
+            raise fatal
+    except KeyboardInterrupt:
+        at_once = stop is not None
+        raise
+    finally:
+        for threads in (reader, writer):
+            threads.shutdown(wait=not at_once, cancel_futures=True)
 
 
-def restore_folder(source: Path | str, target: Path | str, **settings: Any) -> list[JobResult]:
+@contextlib.contextmanager
+def working_in(plan: Plan, terms: Terms) -> Iterator[Journal | None]:
+    """Keep the output folder of a plan to oneself, rid of what killed runs left; gives its journal, if it has one.
+
+    Raises:
+        OutputError: another run is at work there, or it cannot be written.
+        DiskFullError: the outputs will not find room there.
+    """
+    require_space(plan)
+    if plan.folder is None:
+        for job in plan.jobs:
+            remove_leftovers_of(job.target)
+        yield None
+        return
+    with open_journal(plan.folder, terms, planned_at=plan.journal_length) as journal:
+        remove_leftovers(plan.folder)
+        yield journal
+
+
+def restore_folder(
+    source: Path | str | Sequence[Path | str], target: Path | str, **settings: Any
+) -> list[JobResult]:
     """Plan and carry out a batch in one call, for scripts; `settings` are those of `RestoreOptions`.
 
     Raises:
         ArtRestoreError: the plan, the weights or the device are at fault; a picture's own fault is its result.
     """
-    options = resolve_options(source=Path(source), target=Path(target), **settings)
-    return list(restore_batch(plan_batch(options), make_restorer(options), options))
+    sources = (source,) if isinstance(source, Path | str) else source
+    options = resolve_options(source=tuple(map(Path, sources)), target=Path(target), **settings)
+    plan, restorer, terms = plan_batch(options), make_restorer(options), terms_of(options)
+    with working_in(plan, terms) as journal:
+        return list(restore_batch(plan, restorer, options, journal=journal, terms=terms))
 
 
 def make_restorer(options: RestoreOptions) -> Restorer:
@@ -131,60 +137,47 @@ def _require_able(loaded: LoadedModel, options: RestoreOptions) -> None:
         )
 
 
-def _restore_one(job: Job, restorer: Restorer, options: OutputOptions, start: float) -> JobResult:
-    damaged = read_picture(job.source)
-    clear, lost = _read_clear(job, damaged), _read_mask(job, damaged)
-    with companions_of(job) as companions:
-        product = produce(damaged, lost, restorer, options, companions.keep_sample)
-        restored = product.picture
-        before, after = (_measure(clear, picture) for picture in (damaged, restored))
-        companions.write_maps(damaged, product, options)
-        companions.clear_old()
-        write_picture(job.target, restored)
-    notes = [*damaged.notes]
-    if clear and not after:
-        notes.append("too small for metrics")
-    if options.only_masked and is_lossy(job.target, restored):
-        notes.append("this kind of file stores even what is kept a little altered; use PNG or TIFF")
-    shown = product.half_width if options.uncertainty else None
-    return JobResult(
-        job=job,
-        outcome="restored",
-        reason="; ".join(notes),
-        size=damaged.size,
-        seconds=time.perf_counter() - start,
-        change=root_mean_square_change(damaged.rgb, restored.rgb),
-        unsure=None if shown is None else 255 * float(shown.mean(dtype=np.float64)),
-        before=before,
-        after=after,
-    )
+def _read_ahead(
+    jobs: tuple[Job, ...], reader: ThreadPoolExecutor, steps: Steps
+) -> Iterator[tuple[Job, Future[Loaded] | None]]:
+    """Every job with its picture, while the next is being read; there is no picture of those that are skipped."""
+    ahead: deque[tuple[Job, Future[Loaded] | None]] = deque()
+    for job in jobs:
+        ahead.append((job, None if job.skip_reason else reader.submit(steps.read, job)))
+        if len(ahead) > 1:
+            yield ahead.popleft()
+    yield from ahead
 
 
-def _measure(clear: Picture | None, picture: Picture) -> Metrics | None:
-    """The metrics, if there is a clear picture and it is large enough for them."""
-    if clear is None or min(clear.size) < SSIM_MIN_SIZE:
-        return None
-    return measure(clear.rgb, picture.rgb)
+def _restored(steps: Steps, job: Job, reading: Future[Loaded] | None) -> Made | JobResult:
+    """What is to be written, or how the job ended already."""
+    if reading is None:
+        return JobResult(job=job, outcome="skipped", reason=job.skip_reason)
+    try:
+        return steps.restore(job, reading.result())
+    except Exception as error:  # noqa: BLE001 (one picture's failure, whatever it is, stops no other)
+        return _failed(job, error)
 
 
-def _read_clear(job: Job, damaged: Picture) -> Picture | None:
-    if job.clear is None:
-        return None
-    clear = Picture(rgb=read_rgb(job.clear))
-    _require_same_size(job, damaged, clear.size, f"its clear picture {job.clear}")
-    return clear
+def _written(steps: Steps, made: Made | JobResult) -> JobResult:
+    """How a job ended, after all that is left to be written of it."""
+    if isinstance(made, JobResult):
+        return _noted(steps, made)
+    try:
+        return steps.write(made)
+    except Exception as error:  # noqa: BLE001 (see `_restored`)
+        return _noted(steps, _failed(made.job, error))
 
 
-def _read_mask(job: Job, damaged: Picture) -> Mask | None:
-    """True where the mask is white, or lighter than mid-grey."""
-    if job.mask is None:
-        return None
-    lost: Mask = read_rgb8(job.mask).mean(axis=2) > 127.5
-    _require_same_size(job, damaged, lost.shape[::-1], f"its mask {job.mask}")
-    return lost
+def _noted(steps: Steps, result: JobResult) -> JobResult:
+    if result.outcome == "failed" and not result.fatal:
+        try:
+            steps.note_failure(result)
+        except DiskFullError as error:
+            return _failed(result.job, error)
+    return result
 
 
-def _require_same_size(job: Job, damaged: Picture, size: tuple[int, ...], what: str) -> None:
-    if size != damaged.size:
-        width, height = damaged.size
-        raise PictureError(f"{job.source} is {width} x {height}, but {what} is {size[0]} x {size[1]}")
+def _failed(job: Job, error: Exception) -> JobResult:
+    fatal = error if isinstance(error, DiskFullError) else None
+    return JobResult(job=job, outcome="failed", reason=str(error) or type(error).__name__, fatal=fatal)

@@ -7,8 +7,8 @@ from pathlib import Path
 from artrestore.io.locations import companion
 from artrestore.io.pictures import Picture, write_picture
 from artrestore.reporting.maps import save_changes, save_uncertainty, save_uncertainty_colour
+from artrestore.restoration.jobs import Job
 from artrestore.restoration.options import OutputOptions
-from artrestore.restoration.plan import Job
 from artrestore.restoration.produce import Product
 
 

@@ -1,157 +1,179 @@
 """Deciding what will be done to which file, before anything is done."""
 
+import shutil
+import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from artrestore.errors import OutputError, PairingError, UsageError
-from artrestore.io.locations import (
-    Listing,
-    companion,
-    is_companion,
-    require_apart,
-    require_harmless,
-    require_pictures,
-)
+from artrestore.errors import NothingToDoError, OutputError, PairingError, UsageError
+from artrestore.io.atomic import nearest_folder, require_place
+from artrestore.io.digests import FileMark
+from artrestore.io.formats import FORMATS
+from artrestore.io.locations import PICTURE_SUFFIXES, real_path, require_harmless, require_pictures
+from artrestore.models.loading import find_weights
 from artrestore.pairing import pair_by_name
+from artrestore.restoration.inputs import Inputs, find_inputs
+from artrestore.restoration.jobs import Job, Plan
+from artrestore.restoration.journal import History, Terms, read_journal
 from artrestore.restoration.options import RestoreOptions
+from artrestore.restoration.resume import decide
+from artrestore.restoration.space import estimate_bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One picture to restore.
-
-    Attributes:
-        name: path relative to the input folder, which is also its path in the output folder.
-        source: the damaged picture.
-        target: where the restored one goes.
-        clear: the clear picture to measure against, if one was asked for.
-        mask: the mask of what is lost, if masks were given.
-        companions: what is written beside the restored one: kinds that `io.locations.companion` names.
-        stale: files beside an older restoration that go when it is replaced.
-        skip_reason: why nothing is to be done; empty if it is to be restored.
-    """
-
-    name: PurePosixPath
-    source: Path
-    target: Path
-    clear: Path | None = None
-    mask: Path | None = None
-    companions: tuple[str, ...] = ()
-    stale: tuple[Path, ...] = ()
-    skip_reason: str = ""
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        """All files that are written; the restored picture comes last."""
-        return (*(companion(self.target, kind) for kind in self.companions), self.target)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """All jobs in order, and the number of files that are not pictures."""
-
-    jobs: tuple[Job, ...]
-    other_files: int = 0
-
-
-def plan_batch(options: RestoreOptions) -> Plan:
-    """The plan of a batch: see `plan_restoration`."""
-    return plan_restoration(
-        options.source,
-        options.target,
-        overwrite=options.overwrite,
-        clear=options.clear,
-        masks=options.masks,
-        companions=options.companions,
-    )
-
-
-def plan_restoration(
-    source: Path,
-    target: Path,
-    *,
-    overwrite: bool = False,
-    clear: Path | None = None,
-    masks: Path | None = None,
-    companions: tuple[str, ...] = (),
+def plan_batch(
+    options: RestoreOptions, terms: Terms | None = None, *, only: Collection[PurePosixPath] | None = None
 ) -> Plan:
-    """List the pictures of `source` and decide for each whether it is restored or skipped.
+    """List the pictures of the inputs and decide for each whether it is restored or skipped, and why.
 
-    A picture is skipped if it and all that shall lie beside it are there.
+    Nothing is written, and no folder is made.
+
+    Args:
+        options: what is wanted.
+        terms: `terms_of(options)`, if that is at hand; otherwise it is asked for when it is needed.
+        only: of the pictures, those with these names.
 
     Raises:
-        InputError: no such folder, or no pictures in it.
-        OutputError: the output would fall on the originals, or two inputs on one output.
+        InputError: an input is not there or cannot be read.
+        NothingToDoError: there are no pictures, or the filters leave none.
+        OutputError: the output cannot be written, would fall on the originals, or two inputs on one output.
         PairingError: `clear` or `masks` is given and some pictures have none there.
         UsageError: the masks are the pictures themselves.
+        WeightsError: the weights are not there, and what is done already depends on them.
     """
-    require_apart(source, target)
-    listing = require_pictures(source, exclude=[folder for folder in (target, masks) if folder])
-    clear_of = _clear_pictures(listing, clear) if clear else {}
-    mask_of = _masks(listing, masks) if masks else {}
-    jobs = tuple(
+    inputs = _require_any(find_all(options), options)
+    if only is not None:
+        inputs = replace(inputs, pictures=tuple(item for item in inputs.pictures if item[0] in only))
+    _require_suffix(inputs, options)
+    jobs = _jobs(inputs, options)
+    _require_distinct(jobs)
+    for listing in inputs.listings:
+        if inputs.folder:
+            require_harmless([path for job in jobs for path in job.outputs], listing, inputs.folder)
+    require_place(inputs.folder or inputs.target.parent)
+    history = read_journal(inputs.folder) if inputs.folder else History()
+    if history.entries and terms is None:
+        terms = terms_of(options)
+    jobs = [_decided(job, inputs, options, history, terms) for job in jobs]
+    pending = [job for job in jobs if not job.skip_reason]
+    return Plan(
+        jobs=tuple(jobs),
+        folder=inputs.folder,
+        other_files=sum(listing.others for listing in inputs.listings),
+        filtered=inputs.filtered,
+        needed_bytes=estimate_bytes(pending),
+        free_bytes=shutil.disk_usage(nearest_folder(inputs.folder or inputs.target.parent)).free,
+        journal_length=history.length,
+        damaged_lines=history.damaged,
+    )
+
+
+def terms_of(options: RestoreOptions) -> Terms:
+    """What decides, together with the pictures, what the outputs are.
+
+    Raises:
+        WeightsError: the weights are not there.
+    """
+    return Terms(weights=FileMark.of(find_weights(options.weights)).sha256, settings=options.terms())
+
+
+def find_all(options: RestoreOptions) -> Inputs:
+    """The pictures of the inputs, and where they go; see `find_inputs`."""
+    return find_inputs(
+        options.sources,
+        options.target,
+        include=options.include,
+        exclude=options.exclude,
+        not_walked=[options.masks] if options.masks else [],
+    )
+
+
+def _require_any(inputs: Inputs, options: RestoreOptions) -> Inputs:
+    if inputs.pictures:
+        return inputs
+    where = " and ".join(map(str, options.sources))
+    if inputs.filtered:
+        raise NothingToDoError(
+            f"--include and --exclude leave none of the {inputs.filtered} pictures in {where}",
+            hint="A glob without a slash is compared with the file's name: --include '*.tif'",
+        )
+    known = " ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES))
+    raise NothingToDoError(f"No pictures in {where}", hint=f"Picture files end in one of: {known}")
+
+
+def _require_suffix(inputs: Inputs, options: RestoreOptions) -> None:
+    """An output that is named as a file has the format of its suffix."""
+    suffixes = FORMATS[options.format].suffixes if options.format else ()
+    if inputs.folder is None and suffixes and inputs.target.suffix.lower() not in suffixes:
+        raise UsageError(
+            f"{inputs.target} is not named as --format {options.format} is",
+            hint=f"Leave out --format, or name it {inputs.target.with_suffix(suffixes[0])}",
+        )
+
+
+def _jobs(inputs: Inputs, options: RestoreOptions) -> list[Job]:
+    clear_of = _clear_pictures(inputs, options.clear) if options.clear else {}
+    mask_of = _masks(inputs, options.masks) if options.masks else {}
+    return [
         Job(
             name=name,
-            source=listing.root / name,
-            target=target / name,
+            source=source,
+            target=inputs.output(name, options.format),
             clear=clear_of.get(name),
             mask=mask_of.get(name),
-            companions=companions,
+            companions=options.companions,
         )
-        for name in listing.pictures
-    )
-    _require_distinct(jobs)
-    require_harmless([path for job in jobs for path in job.outputs], listing, target)
-    return Plan(jobs=tuple(_decided(job, overwrite=overwrite) for job in jobs), other_files=listing.others)
+        for name, source in inputs.pictures
+    ]
 
 
-def _decided(job: Job, *, overwrite: bool) -> Job:
-    if not overwrite and job.target.exists():
-        done = all(path.exists() for path in job.outputs)
-        # Where only files beside it are missing, those that are there are added to.
-        return replace(job, skip_reason="already there") if done else job
-    return replace(job, stale=_stale(job))
-
-
-def _stale(job: Job) -> tuple[Path, ...]:
-    """The files that an older restoration left beside the output, and that are not written again."""
-    folder = job.target.parent
-    beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    return tuple(path for path in beside if is_companion(path.name, {job.target.name}) and path not in job.outputs)
+def _decided(job: Job, inputs: Inputs, options: RestoreOptions, history: History, terms: Terms | None) -> Job:
+    entry = None
+    if inputs.folder:
+        entry = history.entries.get(job.target.relative_to(inputs.folder).as_posix())
+    return decide(job, entry, terms, overwrite=options.overwrite, retry_failed=options.retry_failed)
 
 
 def _require_distinct(jobs: Sequence[Job]) -> None:
-    # A file system that ignores case would write `A.png` and `a.png` to one file.
-    by_output: dict[str, list[PurePosixPath]] = defaultdict(list)
+    by_output: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         for path in job.outputs:
-            by_output[str(path).casefold()].append(job.name)
-    clashes = [" and ".join(map(str, group)) for group in by_output.values() if len(group) > 1]
+            by_output[_folded(path)].append(job)
+    clashes = [_named(group) for group in by_output.values() if len(group) > 1]
     if clashes:
         raise OutputError(
-            "Some inputs would share one output on a file system that ignores case",
-            hint="Rename one of each pair.",
+            "Some inputs would share one output, on this file system or on one that ignores case",
+            hint="Rename one of each, or restore them into folders of their own.",
             details=dict.fromkeys(clashes),
         )
 
 
-def _clear_pictures(listing: Listing, clear: Path) -> dict[PurePosixPath, Path]:
+def _folded(path: Path) -> str:
+    """What file systems that ignore case, or how accents are written, take for one name."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", str(path)).casefold())
+
+
+def _named(group: Sequence[Job]) -> str:
+    names = [str(job.name) for job in group]
+    return " and ".join(names if len(set(names)) == len(names) else [str(job.source) for job in group])
+
+
+def _clear_pictures(inputs: Inputs, clear: Path) -> dict[PurePosixPath, Path]:
     references = require_pictures(clear)
-    pairing = pair_by_name(references.pictures, listing.pictures)
+    pairing = pair_by_name(references.pictures, inputs.names)
     return {pair.other: references.root / pair.clear for pair in pairing.pairs}
 
 
-def _masks(listing: Listing, masks: Path) -> dict[PurePosixPath, Path]:
-    if masks.resolve() == listing.root.resolve():
+def _masks(inputs: Inputs, masks: Path) -> dict[PurePosixPath, Path]:
+    if any(real_path(masks) == real_path(listing.root) for listing in inputs.listings):
         raise UsageError(f"{masks} holds the pictures themselves", hint="Put the masks into their own folder.")
     found = require_pictures(masks)
     try:
-        pairing = pair_by_name(found.pictures, listing.pictures)
+        pairing = pair_by_name(found.pictures, inputs.names)
     except PairingError as error:
         raise PairingError(
-            f"{len(error.details)} of {len(listing.pictures)} pictures cannot be paired with a mask in {masks}",
+            f"{len(error.details)} of {len(inputs.names)} pictures cannot be paired with a mask in {masks}",
             hint="Name each mask as its picture, in the same sub-folder; one that is all black marks no loss.",
             details=(detail.replace("clear picture", "mask") for detail in error.details),
         ) from error

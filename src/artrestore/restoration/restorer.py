@@ -73,6 +73,11 @@ class Restorer:
         """Whether it runs in bf16."""
         return self.runner.bf16
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What had to be done differently so far, in words for the user."""
+        return tuple(self.runner.remarks)
+
     def restore(self, picture: Array, *, lost: Mask | None = None) -> Array:
         """The posterior mean: (3, H, W) in [0, 1].
 

@@ -1,0 +1,74 @@
+"""How much room the outputs of a plan will take: an estimate from the headers of the inputs."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from artrestore.errors import ArtRestoreError, DiskFullError
+from artrestore.io.formats import Format, SaveOptions, target_format
+from artrestore.io.pictures import Page, open_picture
+from artrestore.restoration.jobs import Job, Plan
+
+# What is left of the raw values of photographs and paintings when they are written: a little more than is usual.
+_SHARE = {"jpeg": 0.2, "webp": 0.15, "jp2": 0.6, "png": 0.6, "tiff": 0.65}
+_BYTES = {"uint8": 1, "uint16": 2, "float32": 4}
+_COMPANION_BYTES_A_PIXEL = 2.0
+_NO_LIMIT = 1 << 62
+
+
+def estimate_bytes(jobs: Iterable[Job]) -> int:
+    """What the outputs will take together, about.
+
+    A picture that keeps its format takes at least what it takes now, which tells of 16 bits and several pages.
+    """
+    return sum(_of_one(job) for job in jobs)
+
+
+def require_space(plan: Plan) -> None:
+    """Refuse a plan whose outputs will not find room.
+
+    Raises:
+        DiskFullError: they will not, as far as the estimate goes.
+    """
+    if plan.needed_bytes > plan.free_bytes:
+        raise DiskFullError(
+            f"The outputs will take about {in_words(plan.needed_bytes)} ({plan.needed_bytes} bytes), "
+            f"and {in_words(plan.free_bytes)} ({plan.free_bytes} bytes) are free",
+            hint="Free some space, name another output folder, or restore in parts with --include.",
+        )
+
+
+def in_words(count: int) -> str:
+    """A number of bytes for people: `12.3 GB`."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _of_one(job: Job) -> int:
+    now = _length(job.source)
+    try:
+        with open_picture(job.source, max_pixels=_NO_LIMIT) as file:
+            kind = target_format(job.target, SaveOptions())
+            kept = kind is file.format
+            pages = [file.page(index) for index in range(file.pages)]
+            pixels = sum(page.width * page.height for page in pages)
+            raw = sum(page.width * page.height * page.form.channels * _bytes(page, kind) for page in pages)
+    except (ArtRestoreError, OSError):
+        return now  # it will most likely fail
+    own = raw * _SHARE.get(kind.name, 1.0)
+    return int(len(job.companions) * _COMPANION_BYTES_A_PIXEL * pixels + (max(own, now) if kept else own))
+
+
+def _bytes(page: Page, kind: Format) -> int:
+    """Of one value, as the format holds it."""
+    return _BYTES[page.form.levels if page.form.levels in kind.levels else "uint8"]
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -48,7 +48,7 @@ class Phase:
     after: str = ""
 
 
-MEAN = ("--arch", "hierarchical-vae", "--stages", "restore", "--clip-grad-norm", 10)
+MEAN = ("--arch", "hierarchical-vae", "--stages", "restore", "--clip-grad-norm", 3)
 FLAGSHIP = (
     Phase(name="beginning", share=0.1, options=(*MEAN, "--recipe", BEGINNING)),
     Phase(name="restore", share=0.65, options=(*MEAN, "--recipe", TRAINING), after="beginning"),
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600, help="of all training; calibration comes on top")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--crop-size", type=int, default=128)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--ema", type=float, default=0.999)
     parser.add_argument("--generated", type=float, default=0.2, help="part of the crops from generated pictures")
     parser.add_argument("--workers", type=int)

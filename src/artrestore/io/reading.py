@@ -21,7 +21,7 @@ from artrestore.io.picture import Picture
 from artrestore.io.rows import ArrayRows, Rows, UprightRows, VipsRows
 
 MAX_PIXELS = 2_000_000_000
-_STRIP, _CHUNK = 256, 64  # rows that are averaged, and whose colours are converted, at once
+_STRIP = _CHUNK = 64  # rows that are averaged, and whose colours are converted, at once
 _SPACES: dict[str, Space] = {
     "b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "rgb": "rgb", "scrgb": "rgb", "cmyk": "cmyk",
     "labs": "lab",

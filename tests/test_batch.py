@@ -1,5 +1,6 @@
 """Reading, restoring and writing go on side by side, and what ends one picture ends no other."""
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from typer.testing import Result
 
 from artrestore.errors import DiskFullError
 from artrestore.restoration.batch import JobResult, make_restorer, restore_batch, restore_folder
@@ -14,7 +17,8 @@ from artrestore.restoration.jobs import Plan, with_not_reached
 from artrestore.restoration.options import RestoreOptions, resolve_options
 from artrestore.restoration.plan import plan_batch
 from artrestore.restoration.steps import Steps
-from conftest import save_smooth
+from conftest import save_smooth, smooth_picture, write_tiny_weights
+from hostile import make_hostile_folder
 
 
 @pytest.fixture
@@ -175,3 +179,36 @@ def test_larger_pictures_than_allowed_fail(options) -> None:
     results = restore_folder("in", "out", weights=options.weights, device="cpu", max_pixels=1200)
     assert [result.outcome for result in results] == ["restored"] * 6 + ["failed"]
     assert "41 x 30" in results[-1].reason
+
+
+def test_every_file_of_a_hostile_folder_has_one_result(tmp_path: Path, run: Callable[..., Result]) -> None:
+    expected = make_hostile_folder(tmp_path / "in")
+    write_tiny_weights(tmp_path / "w.safetensors", "conv-vae")
+    ended = run(
+        "restore", tmp_path / "in", tmp_path / "out", "--weights", tmp_path / "w.safetensors", "--device", "cpu",
+        "--json", tmp_path / "results.json", "--max-pixels", 1_000_000,
+    )  # fmt: skip
+    assert ended.exit_code == 7, ended.output
+    assert "Traceback" not in ended.output
+    results = json.loads((tmp_path / "results.json").read_text())["pictures"]
+    outcomes = {Path(result["source"]).name: result["outcome"] for result in results}
+    assert len(outcomes) == len(results) > 100
+    for name, outcome in outcomes.items():
+        assert outcome in ("restored", "failed"), name
+        readable = expected[name]
+        if readable is not None and Path(name).suffix not in (".gif", ".heic"):
+            assert (outcome == "restored") == readable, name
+    assert all(result["reason"] for result in results if result["outcome"] == "failed")
+
+
+def test_what_is_only_read_needs_another_format(tmp_path: Path, run: Callable[..., Result]) -> None:
+    Image.fromarray(smooth_picture(40, 30)).convert("P").save(tmp_path / "a.gif")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.gif").rename(tmp_path / "in/a.gif")
+    write_tiny_weights(tmp_path / "w.safetensors", "conv-vae")
+    words = ("restore", tmp_path / "in", tmp_path / "out", "--weights", tmp_path / "w.safetensors")
+    refused = run(*words)
+    assert refused.exit_code == 7
+    assert "--format" in refused.output
+    assert run(*words, "--format", "png").exit_code == 0
+    assert (tmp_path / "out/a.png").exists()

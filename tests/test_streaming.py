@@ -118,3 +118,16 @@ def test_a_large_picture_has_no_metrics_and_says_so(tmp_path: Path, weights: Pat
     result = restore(tmp_path / "in", tmp_path / "out", weights, clear=tmp_path / "clear")
     assert result.after is None
     assert "for metrics" in result.reason
+
+
+@pytest.mark.usefixtures("small_memory")
+def test_a_large_picture_that_is_stored_turned_is_restored_upright(tmp_path: Path, weights: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "in/deep/a.png", pixels(70, 120), exif=exif)
+    save(tmp_path / "upright/a.png", np.rot90(pixels(70, 120), -1).copy())
+    result = restore(tmp_path / "in", tmp_path / "out", weights)
+    assert result.size == (70, 120)
+    restore(tmp_path / "upright", tmp_path / "expected", weights)
+    one, other = (read_picture(tmp_path / path).native for path in ("out/deep/a.png", "expected/a.png"))
+    np.testing.assert_array_equal(one, other)

@@ -11,10 +11,10 @@ import platformdirs
 from artrestore.errors import InputError, OutputError
 from artrestore.io.formats import FORMATS
 
-# What Pillow both reads and writes without loss of kind. Other files are left alone and counted.
-PICTURE_SUFFIXES = frozenset(
-    {".bmp", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"}
-)
+# Other files are left alone and counted.
+PICTURE_SUFFIXES = frozenset(suffix for entry in FORMATS.values() for suffix in entry.suffixes)
+# Pictures that can be read, and written in another format only.
+READ_ONLY_SUFFIXES = frozenset({".avif", ".gif", ".heic", ".heif"})
 
 # Folders in which systems keep thumbnails, forks and what was thrown away: pictures, but nobody's scans.
 _SYSTEM_FOLDERS = {"@eadir", "__macosx", "$recycle.bin", "system volume information", "lost+found", "#recycle"}
@@ -64,7 +64,9 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
+def list_pictures(
+    root: Path, *, exclude: Sequence[Path] = (), suffixes: Collection[str] = PICTURE_SUFFIXES
+) -> Listing:
     """Walk `root` for pictures, by suffix.
 
     Passed over are hidden files and folders, systems' own folders (thumbnails, what was thrown away) and
@@ -74,6 +76,7 @@ def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
     Args:
         root: a folder, or one picture (its folder is then the root).
         exclude: folders below `root` that are not walked.
+        suffixes: of pictures, in small letters.
 
     Raises:
         InputError: `root` does not exist or cannot be read.
@@ -92,7 +95,7 @@ def list_pictures(root: Path, *, exclude: Sequence[Path] = ()) -> Listing:
         for name in files:
             if name.startswith("."):
                 continue
-            if is_picture_name(name) and not is_companion(name, beside):
+            if Path(name).suffix.lower() in suffixes and not is_companion(name, beside):
                 pictures.append(PurePosixPath((here / name).relative_to(root).as_posix()))
             else:
                 others += 1

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artrestore.errors import PictureError
-from artrestore.io.formats import FORMATS, Format, SaveOptions
+from artrestore.io.formats import FORMATS, Format, SaveOptions, target_format
 from artrestore.io.forms import Array, Form
 from artrestore.io.metadata import Density, Metadata
 from artrestore.io.picture import Picture
@@ -22,7 +22,7 @@ from artrestore.io.writing import Blank, PictureWriter, is_lossy, write_picture
 __all__ = [
     "FORMATS", "MAX_PIXELS", "MAX_WHOLE", "Array", "Blank", "Density", "Form", "Format", "Metadata", "Page",
     "Picture", "PictureFile", "PictureWriter", "Provenance", "SaveOptions", "is_lossy", "open_picture",
-    "read_picture", "read_rgb", "read_rgb8", "read_size", "write_picture",
+    "read_picture", "read_rgb", "read_rgb8", "read_size", "target_format", "write_picture",
 ]  # fmt: skip
 
 MAX_WHOLE = 400_000_000  # pixels: as float32, such a picture and its restoration take about 10 GB

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from artrestore.errors import DiskFullError, UnsupportedError
+from artrestore.errors import DiskFullError, PictureError, UnsupportedError
 from artrestore.io.atomic import remove_leftovers, remove_leftovers_of
 from artrestore.models.loading import LoadedModel, load_model
 from artrestore.restoration.jobs import Job, JobResult, Plan
@@ -180,4 +180,6 @@ def _noted(steps: Steps, result: JobResult) -> JobResult:
 
 def _failed(job: Job, error: Exception) -> JobResult:
     fatal = error if isinstance(error, DiskFullError) else None
-    return JobResult(job=job, outcome="failed", reason=str(error) or type(error).__name__, fatal=fatal)
+    hint = error.hint if isinstance(error, PictureError) else ""
+    reason = f"{error}. {hint}" if hint else str(error) or type(error).__name__
+    return JobResult(job=job, outcome="failed", reason=reason, fatal=fatal)

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from artrestore.errors import OutputError
 from artrestore.io.locations import (
+    PICTURE_SUFFIXES,
+    READ_ONLY_SUFFIXES,
     Listing,
     is_picture_name,
     list_pictures,
@@ -77,7 +79,8 @@ def find_inputs(
             require_apart(source, target)
         elif real_path(source) == real_path(target):
             raise OutputError(f"{source} is an original, which is never written over", hint="Name another output.")
-        listing = list_pictures(source, exclude=[target, *not_walked])
+        readable = PICTURE_SUFFIXES | READ_ONLY_SUFFIXES
+        listing = list_pictures(source, exclude=[target, *not_walked], suffixes=readable)
         above = Path(os.path.abspath(source)).name if len(sources) > 1 and source.is_dir() else ""  # noqa: PTH100
         pictures |= {(PurePosixPath(above, name), listing.root / name): None for name in listing.pictures}
         listings.append(listing)

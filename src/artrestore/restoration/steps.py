@@ -22,6 +22,7 @@ from artrestore.io.pictures import (
     read_picture,
     read_rgb,
     read_rgb8,
+    target_format,
     write_picture,
 )
 from artrestore.metrics import SSIM_MIN_SIZE, Metrics, measure, root_mean_square_change
@@ -100,6 +101,7 @@ class Steps:
         """
         start = time.perf_counter()
         before = _stamp(job)
+        target_format(job.target, self.options.saving)  # refuses what is read and not written
         with open_picture(job.source, max_pixels=self.options.max_pixels) as file:
             by_rows = is_streamed(file)  # from its header, which may claim too much
         mark = FileMark.of(job.source) if self.journal else None

@@ -109,9 +109,9 @@ def test_a_picture_that_goes_while_the_run_is_on_fails_alone(options) -> None:
 
 
 def test_a_picture_that_is_written_to_while_it_is_read_fails(options, monkeypatch: pytest.MonkeyPatch) -> None:
-    from artrestore.restoration import steps
+    from artrestore.restoration import reading
 
-    read = steps.read_picture
+    read = reading.read_picture
 
     def slow(path: Path):
         picture = read(path)
@@ -120,7 +120,7 @@ def test_a_picture_that_is_written_to_while_it_is_read_fails(options, monkeypatc
                 file.write(b"more")
         return picture
 
-    monkeypatch.setattr(steps, "read_picture", slow)
+    monkeypatch.setattr(reading, "read_picture", slow)
     results = list(carry_out(options)[1])
     assert [result.outcome for result in results].count("failed") == 1
     assert "changed while it was read" in results[2].reason
@@ -141,7 +141,7 @@ def test_a_stop_finishes_what_is_begun_and_reaches_no_more(options) -> None:
 
 
 def test_no_space_is_told_for_its_picture_before_it_ends_the_run(options, monkeypatch) -> None:
-    from artrestore.restoration import steps
+    from artrestore.restoration import reading
 
     write = steps.write_picture
 

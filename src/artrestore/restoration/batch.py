@@ -15,9 +15,10 @@ from artrestore.restoration.jobs import Job, JobResult, Plan
 from artrestore.restoration.journal import Journal, Terms, open_journal
 from artrestore.restoration.options import OutputOptions, RestoreOptions, resolve_options
 from artrestore.restoration.plan import plan_batch, terms_of
+from artrestore.restoration.reading import Loaded
 from artrestore.restoration.restorer import Restorer, require_learnt_doubt
 from artrestore.restoration.space import require_space
-from artrestore.restoration.steps import Loaded, Made, Steps
+from artrestore.restoration.steps import Made, Steps
 
 
 def restore_batch(

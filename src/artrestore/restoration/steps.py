@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from artrestore import __version__
-from artrestore.errors import PictureError
 from artrestore.io.digests import FileMark
 from artrestore.io.pictures import (
     Picture,
@@ -19,10 +17,6 @@ from artrestore.io.pictures import (
     Provenance,
     is_lossy,
     open_picture,
-    read_picture,
-    read_rgb,
-    read_rgb8,
-    target_format,
     write_picture,
 )
 from artrestore.metrics import SSIM_MIN_SIZE, Metrics, measure, root_mean_square_change
@@ -31,30 +25,10 @@ from artrestore.restoration.jobs import Job, JobResult
 from artrestore.restoration.journal import Entry, Journal, Terms
 from artrestore.restoration.options import OutputOptions
 from artrestore.restoration.produce import Product, produce
-from artrestore.restoration.request import Mask
+from artrestore.restoration.reading import Loaded, read, require_unchanged
 from artrestore.restoration.restorer import Restorer
 from artrestore.restoration.resume import absolute
-from artrestore.restoration.streaming import Streamed, is_streamed, restore_by_rows
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """A picture that was read, with what belongs to it; the marks are only there for a journal.
-
-    Attributes:
-        picture: None if it is read by rows, later.
-        clear: the same.
-        lost: the same.
-        stamp: what changes when the file is written to.
-    """
-
-    picture: Picture | None
-    clear: Picture | None
-    lost: Mask | None
-    mark: FileMark | None
-    mask_mark: FileMark | None
-    stamp: tuple[int, int]
-    seconds: float
+from artrestore.restoration.streaming import Streamed, restore_by_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,29 +67,8 @@ class Steps:
         self.provenance = _provenance(terms) if terms and options.provenance else None
 
     def read(self, job: Job) -> Loaded:
-        """Read a picture, its clear one and its mask.
-
-        Raises:
-            PictureError: one cannot be read, or they do not fit together.
-            OSError: the same.
-        """
-        start = time.perf_counter()
-        before = _stamp(job)
-        target_format(job.target, self.options.saving)  # refuses what is read and not written
-        with open_picture(job.source, max_pixels=self.options.max_pixels) as file:
-            by_rows = is_streamed(file)  # from its header, which may claim too much
-        mark = FileMark.of(job.source) if self.journal else None
-        picture = None if by_rows else read_picture(job.source)
-        _require_unchanged(job, before)
-        return Loaded(
-            picture=picture,
-            clear=picture and _read_clear(job, picture),
-            lost=None if picture is None else _read_mask(job, picture),
-            mark=mark,
-            mask_mark=FileMark.of(job.mask) if self.journal and job.mask else None,
-            stamp=before,
-            seconds=time.perf_counter() - start,
-        )
+        """See `reading.read`."""
+        return read(job, self.options, marked=self.journal is not None)
 
     def restore(self, job: Job, loaded: Loaded) -> Made:
         """Restore a picture that was read; plausible restorations are written at once, and need no memory then.
@@ -154,7 +107,7 @@ class Steps:
             opened(job.source), opened(job.mask) if job.mask else None, self.restorer, self.options, companions,
             provenance=self.provenance, open_files=stack,
         )  # fmt: skip
-        _require_unchanged(job, loaded.stamp)
+        require_unchanged(job, loaded.stamp)
         return streamed
 
     def write(self, made: Made) -> JobResult:
@@ -254,48 +207,8 @@ def _provenance(terms: Terms) -> Provenance:
     return Provenance(version=__version__, weights=terms.weights, settings=settings)
 
 
-def _stamp(job: Job) -> tuple[int, int]:
-    """What changes when a file is written to.
-
-    Raises:
-        PictureError: it is no file: opening a pipe or a device could wait for ever.
-    """
-    found = job.source.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise PictureError(f"{job.source} is no ordinary file")
-    return found.st_size, found.st_mtime_ns
-
-
-def _require_unchanged(job: Job, stamp: tuple[int, int]) -> None:
-    if _stamp(job) != stamp:
-        raise PictureError(f"{job.source} was changed while it was read", hint="Restore it again.")
-
-
 def _measure(clear: Picture | None, picture: Picture) -> Metrics | None:
     """The metrics, if there is a clear picture and it is large enough for them."""
     if clear is None or min(clear.size) < SSIM_MIN_SIZE:
         return None
     return measure(clear.rgb, picture.rgb)
-
-
-def _read_clear(job: Job, damaged: Picture) -> Picture | None:
-    if job.clear is None:
-        return None
-    clear = Picture(rgb=read_rgb(job.clear))
-    _require_same_size(job, damaged, clear.size, f"its clear picture {job.clear}")
-    return clear
-
-
-def _read_mask(job: Job, damaged: Picture) -> Mask | None:
-    """True where the mask is white, or lighter than mid-grey."""
-    if job.mask is None:
-        return None
-    lost: Mask = read_rgb8(job.mask).mean(axis=2) > 127.5
-    _require_same_size(job, damaged, lost.shape[::-1], f"its mask {job.mask}")
-    return lost
-
-
-def _require_same_size(job: Job, damaged: Picture, size: tuple[int, ...], what: str) -> None:
-    if size != damaged.size:
-        width, height = damaged.size
-        raise PictureError(f"{job.source} is {width} x {height}, but {what} is {size[0]} x {size[1]}")

@@ -141,7 +141,7 @@ def test_a_stop_finishes_what_is_begun_and_reaches_no_more(options) -> None:
 
 
 def test_no_space_is_told_for_its_picture_before_it_ends_the_run(options, monkeypatch) -> None:
-    from artrestore.restoration import reading
+    from artrestore.restoration import steps
 
     write = steps.write_picture
 

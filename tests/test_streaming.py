@@ -10,6 +10,8 @@ from PIL import Image
 from artrestore.io.pictures import open_picture, read_picture
 from artrestore.restoration import streaming
 from artrestore.restoration.batch import restore_folder
+from artrestore.restoration.options import resolve_options
+from artrestore.restoration.plan import plan_batch
 from conftest import smooth_picture, write_tiny_weights
 
 
@@ -131,3 +133,14 @@ def test_a_large_picture_that_is_stored_turned_is_restored_upright(tmp_path: Pat
     restore(tmp_path / "upright", tmp_path / "expected", weights)
     one, other = (read_picture(tmp_path / path).native for path in ("out/deep/a.png", "expected/a.png"))
     np.testing.assert_array_equal(one, other)
+
+
+def test_room_is_wanted_for_the_rows_of_the_largest_picture(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, height in enumerate((60, 100, 80)):
+        save(tmp_path / f"in/{number}.png", pixels(height, 70))
+    options = resolve_options(source=tmp_path / "in", target=tmp_path / "out", weights=weights)
+    in_memory = plan_batch(options).needed_bytes
+    monkeypatch.setattr(streaming, "MOST_IN_MEMORY", 1000)
+    assert plan_batch(options).needed_bytes == in_memory + 100 * 70 * 3

@@ -7,6 +7,7 @@ from artrestore.errors import ArtRestoreError, DiskFullError
 from artrestore.io.formats import Format, SaveOptions, target_format
 from artrestore.io.pictures import Page, open_picture
 from artrestore.restoration.jobs import Job, Plan
+from artrestore.restoration.streaming import is_streamed
 
 # What is left of the raw values of photographs and paintings when they are written: a little more than is usual.
 _SHARE = {"jpeg": 0.2, "webp": 0.15, "jp2": 0.6, "png": 0.6, "tiff": 0.65}
@@ -16,11 +17,12 @@ _NO_LIMIT = 1 << 62
 
 
 def estimate_bytes(jobs: Iterable[Job]) -> int:
-    """What the outputs will take together, about.
+    """What the outputs will take together, about, with the raw rows of the largest picture that is held in a file.
 
     A picture that keeps its format takes at least what it takes now, which tells of 16 bits and several pages.
     """
-    return sum(_of_one(job) for job in jobs)
+    sizes = [_of_one(job) for job in jobs]
+    return sum(lasting for lasting, _ in sizes) + max((passing for _, passing in sizes), default=0)
 
 
 def require_space(plan: Plan) -> None:
@@ -47,19 +49,21 @@ def in_words(count: int) -> str:
     return f"{size:.1f} TB"
 
 
-def _of_one(job: Job) -> int:
+def _of_one(job: Job) -> tuple[int, int]:
+    """Bytes of the outputs, and of the file that holds the rows of a large picture while it is restored."""
     now = _length(job.source)
     try:
         with open_picture(job.source, max_pixels=_NO_LIMIT) as file:
             kind = target_format(job.target, SaveOptions())
-            kept = kind is file.format
+            kept, by_rows = kind is file.format, is_streamed(file)
             pages = [file.page(index) for index in range(file.pages)]
             pixels = sum(page.width * page.height for page in pages)
             raw = sum(page.width * page.height * page.form.channels * _bytes(page, kind) for page in pages)
     except (ArtRestoreError, OSError):
-        return now  # it will most likely fail
+        return now, 0  # it will most likely fail
     own = raw * _SHARE.get(kind.name, 1.0)
-    return int(len(job.companions) * _COMPANION_BYTES_A_PIXEL * pixels + (max(own, now) if kept else own))
+    lasting = len(job.companions) * _COMPANION_BYTES_A_PIXEL * pixels + (max(own, now) if kept else own)
+    return int(lasting), raw if by_rows else 0
 
 
 def _bytes(page: Page, kind: Format) -> int:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 # What the photographs suffer.
-RECIPE := old-photo
+RECIPE := examples/grainy-photographs.toml
 
 .PHONY: help demo test test-slow check format clean
 .DELETE_ON_ERROR:

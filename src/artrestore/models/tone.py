@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from artrestore.models.blocks import zero_initialised
 
 _WIDTHS = (32, 48, 64, 96)
+_SLOPE = 0.1  # below zero: with none, whole layers died in training, and the network with them
 _TERMS = 7  # of the polynomial: 1, r, g, b, r^2, g^2, b^2
 
 
@@ -30,7 +31,9 @@ class ToneNetwork(nn.Module):
         super().__init__()
         self.grid = grid
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in pairwise((3, *_WIDTHS)))
-        self.context = nn.Sequential(nn.Linear(2 * _WIDTHS[-1], context), nn.ReLU(), nn.Linear(context, context))
+        self.context = nn.Sequential(
+            nn.Linear(2 * _WIDTHS[-1], context), nn.LeakyReLU(_SLOPE), nn.Linear(context, context)
+        )
         self.local = nn.Conv2d(_WIDTHS[-1], 64, 3, padding=1)
         self.from_context = nn.Linear(context, 64)
         self.transforms = zero_initialised(nn.Conv2d(64, 3 * _TERMS, 1))
@@ -38,9 +41,9 @@ class ToneNetwork(nn.Module):
 
     def forward(self, small: Tensor) -> tuple[Tensor, Tensor]:
         """Read a thumbnail: (context (N, D), local features (N, 64, grid, grid)), in float32."""
-        h = small - 0.5
+        h = 4 * (small - 0.5)
         for convolution in self.down:
-            h = F.relu(convolution(h))
+            h = F.leaky_relu(convolution(h), _SLOPE)
         pooled = torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1)
         context: Tensor = self.context(pooled)
         return context, F.adaptive_avg_pool2d(self.local(h), self.grid)
@@ -54,7 +57,7 @@ class ToneNetwork(nn.Module):
             context: of this tile's picture, from `forward`.
             local: the same.
         """
-        grid = self.transforms(F.relu(local + self.from_context(context)[:, :, None, None]))
+        grid = self.transforms(F.leaky_relu(local + self.from_context(context)[:, :, None, None], _SLOPE))
         rows = _spline(place[:, 0], place[:, 2], picture.shape[2], self.grid)
         columns = _spline(place[:, 1], place[:, 3], picture.shape[3], self.grid)
         at_pixels = torch.einsum("nchj,nwj->nchw", torch.einsum("ncij,nhi->nchj", grid, rows), columns)

@@ -174,7 +174,7 @@ def test_a_full_disk_has_its_own_exit_code(
     assert refused.exit_code == 9
     assert "bytes) are free" in refused.stderr
     assert not (small_disk / "out").exists()
-    monkeypatch.setattr("artrestore.restoration.plan.estimate_bytes", lambda _: 0)  # it may be wrong
+    monkeypatch.setattr("artrestore.restoration.plan.estimate_bytes", lambda *_: 0)  # it may be wrong
     filled = run("restore", pictures, small_disk / "out", "--weights", tiny_weights, "--json", "a.json")
     assert filled.exit_code == 9, filled.output
     counts = json.loads(Path("a.json").read_text())["counts"]

@@ -37,7 +37,7 @@ def to_working(native: Native, form: Form) -> Array:
     if form.levels == "float32":
         colours = np.clip(np.nan_to_num(colours, posinf=1, neginf=0), 0, 1)
     planes = colours.transpose(2, 0, 1)
-    return np.ascontiguousarray(np.broadcast_to(planes, (3, *planes.shape[1:])))
+    return np.array(np.broadcast_to(planes, (3, *planes.shape[1:])), order="C")  # a copy: writable
 
 
 def finish(native: Native, restored: Array | None, form: Form, target: Form) -> Native:

@@ -62,7 +62,7 @@ def plan_batch(
         folder=inputs.folder,
         other_files=sum(listing.others for listing in inputs.listings),
         filtered=inputs.filtered,
-        needed_bytes=estimate_bytes(pending),
+        needed_bytes=estimate_bytes(pending, options.max_pixels),
         free_bytes=shutil.disk_usage(nearest_folder(inputs.folder or inputs.target.parent)).free,
         journal_length=history.length,
         damaged_lines=history.damaged,

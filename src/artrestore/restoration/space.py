@@ -13,15 +13,15 @@ from artrestore.restoration.streaming import is_streamed
 _SHARE = {"jpeg": 0.2, "webp": 0.15, "jp2": 0.6, "png": 0.6, "tiff": 0.65}
 _BYTES = {"uint8": 1, "uint16": 2, "float32": 4}
 _COMPANION_BYTES_A_PIXEL = 2.0
-_NO_LIMIT = 1 << 62
 
 
-def estimate_bytes(jobs: Iterable[Job]) -> int:
+def estimate_bytes(jobs: Iterable[Job], max_pixels: int) -> int:
     """What the outputs will take together, about, with the raw rows of the largest picture that is held in a file.
 
-    A picture that keeps its format takes at least what it takes now, which tells of 16 bits and several pages.
+    A picture that keeps its format takes at least what it takes now, which tells of 16 bits and several pages. One
+    that claims more than `max_pixels` will be refused, and so takes no more than it does now.
     """
-    sizes = [_of_one(job) for job in jobs]
+    sizes = [_of_one(job, max_pixels) for job in jobs]
     return sum(lasting for lasting, _ in sizes) + max((passing for _, passing in sizes), default=0)
 
 
@@ -49,11 +49,11 @@ def in_words(count: int) -> str:
     return f"{size:.1f} TB"
 
 
-def _of_one(job: Job) -> tuple[int, int]:
+def _of_one(job: Job, max_pixels: int) -> tuple[int, int]:
     """Bytes of the outputs, and of the file that holds the rows of a large picture while it is restored."""
     now = _length(job.source)
     try:
-        with open_picture(job.source, max_pixels=_NO_LIMIT) as file:
+        with open_picture(job.source, max_pixels=max_pixels) as file:
             kind = target_format(job.target, SaveOptions())
             kept, by_rows = kind is file.format, is_streamed(file)
             pages = [file.page(index) for index in range(file.pages)]

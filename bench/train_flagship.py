@@ -7,8 +7,9 @@
 
 Given again, it goes on exactly where it was stopped. The phases, each an ordinary command that is printed first:
 
+    tone           5 %   the tone of whole pictures in small, on `bench/recipes/tone.toml`
     beginning     10 %   the mean, on strong and simple damage: a fresh network learns little from mild damage
-    restore       65 %   the mean, on all that `bench/recipes/training.toml` mixes
+    restore       60 %   the mean, on all that `bench/recipes/training.toml` mixes
     uncertainty   25 %   the latents and the scale; the mean is frozen
     export               half precision: OUT/half.safetensors
     calibrate            the intervals and the temperature of that file: OUT/default.safetensors
@@ -35,12 +36,12 @@ from pathlib import Path
 from artrestore.io.weights_file import read_header, read_tensors, write_weights
 
 HERE = Path(__file__).parent
-BEGINNING, TRAINING = (HERE / "recipes" / f"{name}.toml" for name in ("beginning", "training"))
+TONE, BEGINNING, TRAINING = (HERE / "recipes" / f"{name}.toml" for name in ("tone", "beginning", "training"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A run: its folder in OUT, its part of the minutes, its own options, and the phase that it goes on from."""
+    """A run: its folder in OUT, its part of the budget, its own options, and the phase that it goes on from."""
 
     name: str
     share: float
@@ -48,10 +49,16 @@ class Phase:
     after: str = ""
 
 
-MEAN = ("--arch", "hierarchical-vae", "--stages", "restore", "--clip-grad-norm", 3)
+MEAN = ("--stages", "restore", "--clip-grad-norm", 3)
+SMALL = ("--batch-size", 32, "--learning-rate", 2e-3, "--generated", 0)
 FLAGSHIP = (
-    Phase(name="beginning", share=0.1, options=(*MEAN, "--recipe", BEGINNING)),
-    Phase(name="restore", share=0.65, options=(*MEAN, "--recipe", TRAINING), after="beginning"),
+    Phase(
+        name="tone",
+        share=0.05,
+        options=("--arch", "hierarchical-vae", "--stages", "tone", *SMALL, "--recipe", TONE),
+    ),
+    Phase(name="beginning", share=0.1, options=(*MEAN, "--recipe", BEGINNING), after="tone"),
+    Phase(name="restore", share=0.6, options=(*MEAN, "--recipe", TRAINING), after="beginning"),
     Phase(
         name="uncertainty", share=0.25, options=("--stages", "uncertainty", "--recipe", TRAINING), after="restore"
     ),
@@ -64,7 +71,7 @@ def train_command(phase: Phase, arguments: argparse.Namespace) -> list[object]:
     out = arguments.out / phase.name
     if (out / "state.safetensors").exists():
         return ["train", "--resume", "--out", out, "--device", arguments.device]
-    command: list[object] = ["train", arguments.pictures, *phase.options, "--out", out]
+    command: list[object] = ["train", arguments.pictures, "--out", out]
     if phase.after:
         command += ["--from", arguments.out / phase.after / "best.safetensors"]
     command += ["--minutes", phase.share * arguments.minutes, "--learning-rate", arguments.learning_rate]
@@ -74,7 +81,7 @@ def train_command(phase: Phase, arguments: argparse.Namespace) -> list[object]:
         command += ["--workers", arguments.workers]
     if phase in FLAGSHIP:
         command += ["--crop-size", arguments.crop_size, "--generated", arguments.generated]
-    return command
+    return [*command, *phase.options]  # of an option that is there twice the last counts
 
 
 def run(command: list[object]) -> None:

@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "damage.py clear --loader-only --recipes none --workers 1 --size 32 --seconds 0.1": ("1 worker", "none"),
     "pack_pictures.py clear packed": ("3 pictures",),
+    "revive.py a.safetensors b.safetensors --pictures clear": ("down_blocks.0.0", "units were dead"),
     "gigapixel.py --megapixels 0.3 --scratch .": ("GiB", "548 x 548 tif"),
 }  # fmt: skip
 

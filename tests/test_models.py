@@ -218,6 +218,7 @@ def test_sampling_follows_the_spec(name: str) -> None:
 def test_telling_how_sure_it_is_follows_the_spec(name: str) -> None:
     model = tiny_model(name)
     assert ("uncertainty" in model.spec.training.stages) == model.spec.can_quantify
+    assert ("tone" in model.spec.training.stages) == model.spec.sees_surroundings
     if model.spec.can_quantify:
         mean, scale = model.quantify(batch(model))
         assert mean.shape == scale.shape == batch(model).shape

@@ -32,6 +32,7 @@ from conftest import save_smooth, smooth_picture
 from making import exif, make, noise, pillow, png, tiff
 from profiles import ADOBE_RGB, CMYK, DISPLAY_P3, GREY_GAMMA, PROPHOTO, SRGB
 
+TELEPHONE = Path(__file__).parent / "pictures"  # made by an encoder that the tests need not have
 TO_SRGB = "colours were converted from the file's profile to sRGB"
 LOSSLESS = [
     (".png", "grey", "uint8", None), (".png", "grey", "uint16", None), (".png", "grey+alpha", "uint8", None),
@@ -434,6 +435,25 @@ def test_formats_that_are_only_read_need_another_to_be_written(tmp_path: Path) -
     np.testing.assert_array_equal(read_rgb(tmp_path / "a.png"), picture.rgb)
     with pytest.raises(PictureError, match="no suffix of a format"):
         write_picture(tmp_path / "b.gif", picture)
+
+
+def test_heic_is_read_and_turned_as_it_was_taken(tmp_path: Path) -> None:
+    # 64 x 48 pixels, red rising to the right and green downwards, taken with the camera held upright.
+    picture = read_picture(TELEPHONE / "turned.heic")
+    assert picture.rgb.shape == (3, 64, 48)
+    red, green, blue = np.rint(picture.rgb * 255)
+    assert red[:, 20].std() > 60 > 10 > red[30].std()
+    assert green[30, 0] > 200 > 40 > green[30, -1]
+    assert abs(blue - 90).max() < 12
+    write_picture(tmp_path / "a.png", picture)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.png"), picture.rgb)
+
+
+def test_ten_bits_of_heic_are_read_as_eight_and_said_to_be(tmp_path: Path) -> None:
+    picture = read_picture(TELEPHONE / "ten-bit.heic")  # which has no EXIF data either
+    assert picture.rgb.shape == (3, 48, 64)
+    assert np.rint(picture.rgb[1, :, 30] * 255).std() > 60
+    assert picture.notes == ("10-bit colour was reduced to 8 bits",)
 
 
 def test_heic_without_its_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,27 @@ def test_what_is_told_of_losses_covers_them_and_is_told_half_of_the_time() -> No
     assert covered > 0.9 * changed_pixels  # all but soft edges and shadows
 
 
+def test_whole_pictures_in_small_are_damaged_in_tone_and_in_nothing_finer() -> None:
+    for kind, damaged in (("fading", True), ("noise", False)):
+        cropping = Cropping(
+            size=128, fit="thumbnail", synthesis=Synthesis(recipe=recipe_of(kind)), surroundings=True
+        )
+        batch = crops(cropping, None, slope(300, 500), count=8)
+        assert batch.around is not None
+        assert torch.equal(batch.given, batch.around.thumbnail)
+        assert batch.around.place.tolist() == [[0, 0, 1, 1]] * 8
+        difference = (batch.given.float() - batch.clear.float()).abs().max()
+        assert difference > 20 if damaged else difference <= 1  # of rounding
+        assert len({crop.numpy().tobytes() for crop in batch.clear}) == 8  # parts, turned and mirrored
+
+
+def test_a_pair_in_small_is_mirrored_alike() -> None:
+    damaged = slope(300, 500) // 2
+    batch = crops(Cropping(size=128, fit="thumbnail", surroundings=True), damaged, slope(300, 500), count=8)
+    torch.testing.assert_close(batch.given.float() * 2, batch.clear.float(), atol=2, rtol=0)
+    assert len({crop.numpy().tobytes() for crop in batch.clear}) == 2
+
+
 def test_thumbnails_are_square_whatever_the_picture() -> None:
     for shape in ((40, 30), (128, 128), (300, 1000)):
         thumbnail = square_thumbnail(slope(*shape))

@@ -1,4 +1,4 @@
-"""Training `hierarchical-vae`: its two stages, the moving average, and where it begins."""
+"""Training `hierarchical-vae`: its three stages, the moving average, and where it begins."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +27,7 @@ def flagship(config: Callable[..., TrainConfig]) -> Callable[..., TrainConfig]:
 
     def make(**changes: Any) -> TrainConfig:
         settings = {
-            "arch": "hierarchical-vae", "model": TINY_FLAGSHIP, "crop_size": 32, "batch_size": 4, "steps": 8,
+            "arch": "hierarchical-vae", "model": TINY_FLAGSHIP, "crop_size": 32, "batch_size": 4, "steps": 10,
             "distorted": None, "recipe": "mild",
         }  # fmt: skip
         return config(**(settings | changes))
@@ -51,7 +51,7 @@ def test_learning_how_sure_it_is_leaves_the_mean_as_it_was_to_the_bit(
 ) -> None:
     settings = flagship(val_fraction=val_fraction)
     progress = run_all(settings)
-    assert [p.stage for p in progress] == ["restore"] * 6 + ["uncertainty"] * 2
+    assert [p.stage for p in progress] == ["tone"] + ["restore"] * 6 + ["uncertainty"] * 2
     before, after = settings.out / "best-restore.safetensors", settings.out / "best.safetensors"
     changed = load_file(after).keys() - same(before, after)
     assert changed
@@ -61,6 +61,26 @@ def test_learning_how_sure_it_is_leaves_the_mean_as_it_was_to_the_bit(
     with torch.inference_mode():
         means = [load_model(path, device="cpu").model(pictures) for path in (before, after)]
     assert torch.equal(*means)
+
+
+def test_learning_tone_changes_nothing_but_the_tone_network(flagship: Callable[..., TrainConfig]) -> None:
+    run = prepare_run(flagship(stages=("tone",), steps=2))
+    before = {name: tensor.clone() for name, tensor in run.model.weights().items()}
+    list(train(run))
+    changed = {name for name, tensor in run.model.weights().items() if not torch.equal(tensor, before[name])}
+    assert "tone.transforms.weight" in changed
+    assert all(name.startswith("tone.") and not name.startswith(OWN) for name in changed)
+
+
+def test_yellowed_varnish_is_seen_in_thumbnails_within_forty_steps(
+    flagship: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    recipe = tmp_path / "yellow.toml"
+    recipe.write_text('[[steps]]\nkind = "yellowed-varnish"\nstrength = [0.9, 0.9]\n')
+    settings = flagship(stages=("tone",), steps=40, batch_size=8, recipe=str(recipe), learning_rate=5e-3, ema=0.0)
+    last = run_all(settings)[-1].evaluation
+    assert last is not None
+    assert last.psnr > last.psnr_given + 2
 
 
 def test_restoring_well_leaves_the_latents_and_the_scale_for_later(flagship: Callable[..., TrainConfig]) -> None:
@@ -83,12 +103,12 @@ def test_a_frozen_parameter_keeps_no_gradient_of_the_stage_before(flagship: Call
 
 @pytest.mark.parametrize(
     ("stop_at", "changes"),
-    [(2, {}), (8, {}), (9, {}), (9, {"precision": "bf16"}), (9, {"ema": 0.0, "generated": 0.5})],
+    [(1, {}), (3, {}), (9, {}), (11, {}), (11, {"precision": "bf16"}), (11, {"ema": 0.0, "generated": 0.5})],
 )
-def test_resuming_is_exact_to_the_bit_in_either_stage(
+def test_resuming_is_exact_to_the_bit_in_every_stage(
     flagship: Callable[..., TrainConfig], tmp_path: Path, stop_at: int, changes: dict[str, Any]
 ) -> None:
-    whole = flagship(out=tmp_path / "whole", steps=10, seed=3, **changes)
+    whole = flagship(out=tmp_path / "whole", steps=12, seed=3, **changes)
     run_all(whole)
     broken = replace(whole, out=tmp_path / "broken")
     steps = iter(range(1, 100))
@@ -96,8 +116,8 @@ def test_resuming_is_exact_to_the_bit_in_either_stage(
         list(train(prepare_run(broken), should_stop=lambda: next(steps) == stop_at))
     torch.manual_seed(999)  # nothing may hang on what this process drew before
     rest = list(train(prepare_run(resumed_config(broken.out, {}), resume=True)))
-    assert len(rest) == 10 - stop_at
-    for name in ("last", "best", "best-restore", "state"):
+    assert len(rest) == 12 - stop_at
+    for name in ("last", "best", "best-tone", "best-restore", "state"):
         files = [out / f"{name}.safetensors" for out in (whole.out, broken.out)]
         assert same(*files) == load_file(files[0]).keys(), name
     assert read_rows(whole.out / "metrics.csv") == read_rows(broken.out / "metrics.csv")
@@ -131,13 +151,20 @@ def test_pairs_and_whole_pictures_train_it_too(
     flagship: Callable[..., TrainConfig], picture_set, tmp_path: Path
 ) -> None:
     pairs = {"distorted": picture_set[1], "recipe": None, "steps": 4}
-    assert len(run_all(flagship(**pairs))) == 4
-    assert len(run_all(flagship(**pairs, fit="resize", out=tmp_path / "whole pictures"))) == 4
+    for fit in ("crop", "resize"):
+        stages = [p.stage for p in run_all(flagship(**pairs, fit=fit, out=tmp_path / fit))]
+        assert stages == ["tone", "restore", "restore", "restore", "uncertainty"]
 
 
 def test_a_network_that_cannot_tell_is_not_asked_how_sure_it_is(config: Callable[..., TrainConfig]) -> None:
     with pytest.raises(UsageError, match="cannot tell how sure it is") as caught:
         prepare_run(config(stages=("restore", "uncertainty")))
+    assert "hierarchical-vae" in caught.value.hint
+
+
+def test_a_network_that_sees_its_tile_alone_is_not_asked_to_learn_tone(config: Callable[..., TrainConfig]) -> None:
+    with pytest.raises(UsageError, match="no stage `tone`") as caught:
+        prepare_run(config(stages=("tone", "restore")))
     assert "hierarchical-vae" in caught.value.hint
 
 

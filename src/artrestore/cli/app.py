@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from artrestore import __version__
 from artrestore.cli import calibrate, damage, doctor, models, restore, sample, score, train
+from artrestore.cli.memory import keep_freed_memory
 from artrestore.cli.options import VERBOSE_KEY, Verbose
 from artrestore.errors import ArtRestoreError
 
@@ -88,4 +89,5 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run the program."""
+    keep_freed_memory()
     app()

@@ -78,7 +78,7 @@ def train(
     stages: Annotated[
         str | None,
         typer.Option(
-            help="One or several, with commas: clear, restore, uncertainty. Default: the architecture's.",
+            help="One or several, with commas: clear, tone, restore, uncertainty. Default: the architecture's.",
             rich_help_panel=_LEARNING,
         ),
     ] = None,
@@ -218,8 +218,9 @@ def _announce(run: "Run", *, resume: bool) -> None:
         f"stages: {', '.join(config.stages)}"
     )
     if config.recipe and config.stages != ("clear",):
-        stages = " and ".join(stage for stage in config.stages if stage != "clear")
-        note(f"Stage {stages}: {_what_is_damaged(run)} damaged on the fly, by the recipe {config.recipe}")
+        stages = [stage for stage in config.stages if stage != "clear"]
+        label = f"{'Stage' if len(stages) == 1 else 'Stages'} {', '.join(stages)}"
+        note(f"{label}: {_what_is_damaged(run)} damaged on the fly, by the recipe {config.recipe}")
     if config.generated:
         note(f"{100 * config.generated:.0f} % of the crops are taken from generated pictures")
     if split.unpaired_clear:

@@ -54,8 +54,8 @@ def form_of(opened: Image.Image, path: Path) -> tuple[Form, tuple[str, ...]]:
         notes.append("its palette became plain colours")
     if mode == "1":
         notes.append("black and white became 8-bit greyscale")
-    if mode in ("RGB", "RGBA") and _bits(opened, path) > 8:
-        notes.append("16-bit colour was reduced to 8 bits")
+    if mode in ("RGB", "RGBA") and (bits := _bits(opened, path)) > 8:
+        notes.append(f"{bits}-bit colour was reduced to 8 bits")
     if (plain := _plain_mode(opened)) not in _MODES:
         raise PictureError(f"{path} has pixels of kind {mode}, which cannot be restored")
     space, extra, levels = _MODES[plain]
@@ -81,7 +81,7 @@ def pixels_of(opened: Image.Image) -> Native:
 
 def metadata_of(opened: Image.Image) -> Metadata:
     """What a file says, as far as Pillow finds it."""
-    exif = opened.info.get("exif", b"").removeprefix(b"Exif\0\0") or None
+    exif = (opened.info.get("exif") or b"").removeprefix(b"Exif\0\0") or None
     dpi = opened.info.get("dpi")
     density = None
     if dpi and len(dpi) == 2 and all(0 < value < 1e6 for value in dpi):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from artrestore.errors import UnsupportedError
 
-StageName = Literal["clear", "restore", "uncertainty"]
+StageName = Literal["clear", "tone", "restore", "uncertainty"]
 THUMBNAIL_SIZE = 128
 _OTHER_WEIGHTS = "`artrestore models` lists the architectures and what they can do."
 
@@ -21,8 +21,9 @@ class TrainingDefaults:
     """How an architecture is trained unless the user says otherwise.
 
     Attributes:
-        stages: in order; `clear` learns clear to clear, `restore` learns distorted to clear, `uncertainty` learns
-            how sure the restoration is, without changing it.
+        stages: in order; `clear` learns clear to clear, `tone` learns the colours of whole pictures from their
+            thumbnails, `restore` learns distorted to clear, `uncertainty` learns how sure the restoration is,
+            without changing it.
         stage_shares: part of the budget each stage gets, when all of them run.
         crop_size: side of the crops in pixels; None takes the network's tiles.
         clip_grad_norm: gradients are scaled down to this norm; 0 does not clip.

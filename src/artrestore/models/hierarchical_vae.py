@@ -13,7 +13,8 @@
 Dense residual blocks where channels are few, gated ones with layer normalisation (NAFNet's, without channel
 attention) where they are many. The latents are described in `latents.py`, tone in `tone.py`.
 
-Training has two stages. `restore` fits the mean. `uncertainty` freezes it and fits the latents, by the ELBO with a
+Training has three stages. `tone` fits the tone correction alone, on thumbnails: among other damage it would begin
+late or never. `restore` fits the mean. `uncertainty` freezes it and fits the latents, by the ELBO with a
 target rate for each level and by the CRPS of prior samples, and the scale, by the Laplace likelihood.
 """
 
@@ -115,7 +116,7 @@ class HierarchicalVAE(RestorationModel):
         can_quantify=True,
         sees_surroundings=True,
         training=TrainingDefaults(
-            stages=("restore", "uncertainty"), stage_shares=(0.75, 0.25), optimizer="adamw",
+            stages=("tone", "restore", "uncertainty"), stage_shares=(0.1, 0.65, 0.25), optimizer="adamw",
             batch_size=16, crop_size=128, clip_grad_norm=1.0, ema=0.999, fine_tuning=0.2,
         ),
     )  # fmt: skip
@@ -185,9 +186,8 @@ class HierarchicalVAE(RestorationModel):
 
     def encode(self, damaged: Tensor, around: Surroundings) -> Encoded:
         """Correct the tone and go down to 1/16; nothing here depends on the latents."""
-        context, local = (part.float() for part in self.tone(around.thumbnail))
-        with torch.autocast(damaged.device.type, enabled=False):
-            corrected = self.tone.correct(damaged, around.place, context, local)
+        context, local = self.tone(around.thumbnail)
+        corrected = self.tone.correct(damaged, around.place, context, local)
         h = self.intro(F.pixel_unshuffle(torch.cat([corrected - 0.5, around.lost], dim=1), 2))
         skips = []
         for blocks, down in zip(self.down_blocks, self.down, strict=True):
@@ -214,9 +214,8 @@ class HierarchicalVAE(RestorationModel):
         """The corrected tile and the residual, added in float32; not clipped."""
         corrected = encoded.corrected
         if noise is not None:
-            with torch.autocast(features.device.type, enabled=False):
-                context = self.tone.noise(encoded.context, noise[0].to(encoded.context))
-                corrected = self.tone.correct(encoded.damaged, encoded.place, context, encoded.local)
+            context = self.tone.noise(encoded.context, noise[0])
+            corrected = self.tone.correct(encoded.damaged, encoded.place, context, encoded.local)
         return corrected + F.pixel_shuffle(self.residual(features), 2).float()
 
     def _log_scale(self, features: Tensor) -> Tensor:
@@ -232,13 +231,14 @@ class HierarchicalVAE(RestorationModel):
         return {k: v for k, v in self.state_dict().items() if not k.startswith(("posterior.", "log_beta"))}
 
     def trained_parameters(self, stage: StageName) -> list[nn.Parameter]:
-        """The mean's in `restore`, all others in `uncertainty`."""
+        """The tone network's in `tone`, all of the mean's in `restore`, all others in `uncertainty`."""
         own = [*self.noise.parameters(), *self.tone.noise.parameters(), *self.log_scale.parameters()]
         own += self.posterior.parameters() if self.posterior else []
         if stage == "uncertainty":
             return own
         others = {id(parameter) for parameter in own}
-        return [parameter for parameter in self.parameters() if id(parameter) not in others]
+        mean = self.tone if stage == "tone" else self
+        return [parameter for parameter in mean.parameters() if id(parameter) not in others]
 
     def training_losses(
         self,
@@ -251,6 +251,9 @@ class HierarchicalVAE(RestorationModel):
     ) -> dict[str, Tensor]:
         """Of the mean: Charbonnier's, in its logarithm; of the latents and the scale: `_uncertainty_losses`."""
         around = around or Surroundings.alone(damaged)
+        if stage == "tone":
+            errors = self.tone.errors(damaged, clear, around.thumbnail, around.place)
+            return {"loss": errors.mean(), "reconstruction": errors.mean()}
         if stage == "uncertainty":
             return self._uncertainty_losses(damaged, clear, beta, around)
         encoded = self.encode(damaged, around)

@@ -11,9 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from artrestore.losses import charbonnier
 from artrestore.models.blocks import zero_initialised
 
 _WIDTHS = (32, 48, 64, 96)
+# With a sharp kink at zero, colours that are right already would keep the correction from beginning.
+_ERROR_EPS = 0.05
 _SLOPE = 0.1  # below zero: with none, whole layers died in training, and the network with them
 _TERMS = 7  # of the polynomial: 1, r, g, b, r^2, g^2, b^2
 
@@ -46,10 +49,10 @@ class ToneNetwork(nn.Module):
             h = F.leaky_relu(convolution(h), _SLOPE)
         pooled = torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1)
         context: Tensor = self.context(pooled)
-        return context, F.adaptive_avg_pool2d(self.local(h), self.grid)
+        return context.float(), F.adaptive_avg_pool2d(self.local(h), self.grid).float()
 
     def correct(self, picture: Tensor, place: Tensor, context: Tensor, local: Tensor) -> Tensor:
-        """Add the correction to a tile.
+        """Add the correction to a tile, in float32 whatever the rest of the network runs in.
 
         Args:
             picture: (N, 3, H, W), float32.
@@ -57,6 +60,22 @@ class ToneNetwork(nn.Module):
             context: of this tile's picture, from `forward`.
             local: the same.
         """
+        with torch.autocast(picture.device.type, enabled=False):
+            return picture + self._change(picture, place, context, local)
+
+    def errors(self, damaged: Tensor, clear: Tensor, small: Tensor, place: Tensor) -> Tensor:
+        """Charbonnier's, of each corrected tile, at half its sides, which tells as much in less time: (N,).
+
+        Args:
+            damaged: (N, 3, H, W).
+            clear: the same.
+            small: thumbnails of their pictures.
+            place: see `correct`.
+        """
+        corrected = self.correct(F.avg_pool2d(damaged, 2), place, *self(small))
+        return charbonnier(corrected, F.avg_pool2d(clear, 2), _ERROR_EPS)
+
+    def _change(self, picture: Tensor, place: Tensor, context: Tensor, local: Tensor) -> Tensor:
         grid = self.transforms(F.leaky_relu(local + self.from_context(context)[:, :, None, None], _SLOPE))
         rows = _spline(place[:, 0], place[:, 2], picture.shape[2], self.grid)
         columns = _spline(place[:, 1], place[:, 3], picture.shape[3], self.grid)
@@ -64,7 +83,7 @@ class ToneNetwork(nn.Module):
         centred = picture - 0.5
         terms = torch.cat([torch.ones_like(picture[:, :1]), centred, centred.square()], dim=1)
         change: Tensor = (at_pixels.unflatten(1, (3, _TERMS)) * terms[:, None]).sum(2)
-        return picture + change
+        return change
 
 
 class ContextNoise(nn.Module):
@@ -78,8 +97,9 @@ class ContextNoise(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     def forward(self, context: Tensor, eps: Tensor) -> Tensor:
-        """(N, D) and eps (N, C) -> (N, D)."""
-        varied: Tensor = context + self.out(self.scale(context) * self.direction(eps))
+        """(N, D) and eps (N, C) -> (N, D), in float32."""
+        with torch.autocast(context.device.type, enabled=False):
+            varied: Tensor = context + self.out(self.scale(context) * self.direction(eps.to(context)))
         return varied
 
 

@@ -20,10 +20,11 @@ from artrestore.training.crops import (
     square_thumbnail,
     varied_crop,
     varied_scene,
+    varied_whole,
 )
 from artrestore.training.synthesis import Synthesis
 
-Fit = Literal["crop", "resize"]
+Fit = Literal["crop", "resize", "thumbnail"]
 _WHOLE = torch.tensor([0.0, 0.0, 1.0, 1.0])
 
 
@@ -33,7 +34,8 @@ class Cropping:
 
     Attributes:
         size: side of the crops in pixels.
-        fit: `crop` takes squares at full resolution, `resize` whole pictures.
+        fit: `crop` takes squares at full resolution, `resize` whole pictures, `thumbnail` whole pictures as
+            small as networks that see surroundings get them, damaged by what can be told from that alone.
         synthesis: how clear pictures are damaged; None: only pairs are there.
         surroundings: the network makes use of them.
     """
@@ -43,10 +45,15 @@ class Cropping:
     synthesis: Synthesis | None = None
     surroundings: bool = False
 
+    @property
+    def _in_a_scene(self) -> bool:
+        """Whether crops come with the thumbnail of their picture, damaged like them."""
+        return self.surroundings and self.fit == "crop"
+
     def random(self, given: Pixels | None, clear: Pixels, count: int, rng: np.random.Generator) -> Batch:
         """Crops at random: of a pair, and, in part or if there is none, of the clear picture damaged anew."""
         synthesis, crops = self.synthesis, []
-        small = shrunk_whole(clear) if synthesis and self.surroundings else clear
+        small = shrunk_whole(clear) if synthesis and self._in_a_scene else clear
         for _ in range(count):
             if synthesis and (given is None or rng.random() < synthesis.share):
                 crops.append(self._damaged(clear, small, synthesis, rng))
@@ -57,10 +64,10 @@ class Cropping:
     def fixed(self, given: Pixels | None, clear: Pixels, number: int) -> Batch:
         """A crop to measure, the same one each time: a pair's middle, or one damaged by a generator of its own."""
         if given is None and self.synthesis:
-            small = shrunk_whole(clear) if self.surroundings else clear
+            small = shrunk_whole(clear) if self._in_a_scene else clear
             return self._damaged(clear, small, self.synthesis, np.random.default_rng(number))
         given = clear if given is None else given
-        if self.fit == "resize":
+        if self.fit != "crop":
             return self._whole(given, clear)
         (crop, place), (reference, _) = middle_crop(given, self.size), middle_crop(clear, self.size)
         return Batch(crop, reference, self._around(given, place))
@@ -69,21 +76,31 @@ class Cropping:
         if self.fit == "resize":
             return self._whole(given, clear)
         given, clear = mirrored(given, clear, rng)
+        if self.fit == "thumbnail":
+            return self._whole(given, clear)
         crop, reference, place = random_crop(given, clear, self.size, rng)
         return Batch(crop, reference, self._around(given, place))
 
     def _damaged(self, clear: Pixels, small: Pixels, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
-        if self.surroundings and self.fit == "crop":
+        if self._in_a_scene:
             scene = varied_scene(clear, small, self.size, rng)
             damaged, thumbnail, lost = synthesis.damage_with_thumbnail(scene.crop, scene.view, scene.small, rng)
             around = Surroundings(thumbnail=thumbnail, place=place_of(scene.view), lost=lost)
             return Batch(damaged, scene.crop, around)
-        crop = resize(clear, self.size) if self.fit == "resize" else varied_crop(clear, self.size, rng)
-        damaged = synthesis.damage(crop, rng)
+        if self.fit == "thumbnail":
+            part = varied_whole(clear, rng)
+            damaged, crop = synthesis.damage_small(part, rng), square_thumbnail(part)
+        else:
+            crop = resize(clear, self.size) if self.fit == "resize" else varied_crop(clear, self.size, rng)
+            damaged = synthesis.damage(crop, rng)
         return Batch(damaged, crop, self._around(damaged.permute(1, 2, 0).numpy(), _WHOLE))
 
     def _whole(self, given: Pixels, clear: Pixels) -> Batch:
-        return Batch(resize(given, self.size), resize(clear, self.size), self._around(given, _WHOLE))
+        if self.fit == "thumbnail":
+            small, reference = square_thumbnail(given), square_thumbnail(clear)
+        else:
+            small, reference = resize(given, self.size), resize(clear, self.size)
+        return Batch(small, reference, self._around(given, _WHOLE))
 
     def _around(self, given: Pixels, place: Tensor) -> Surroundings | None:
         """Of a crop of a damaged picture; nobody says what is lost in it."""

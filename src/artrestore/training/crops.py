@@ -15,6 +15,7 @@ from artrestore.models.base import THUMBNAIL_SIZE
 Pixels = npt.NDArray[np.uint8]
 _MOST_ZOOM = 2.0
 _SCALES = (0.6, 3.0)
+_LEAST_PART = 0.6
 
 
 class Scene(NamedTuple):
@@ -89,6 +90,15 @@ def shrunk_whole(pixels: Pixels) -> Pixels:
     factor = min(1.0, THUMBNAIL_SIZE / max(pixels.shape[:2]))
     height, width = (max(1, round(length * factor)) for length in pixels.shape[:2])
     return _shrink(pixels, (width, height))
+
+
+def varied_whole(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """A picture cut at random to 0.6 to 1 of each side, turned, mirrored, and made small as by `shrunk_whole`."""
+    sides = [max(1, round(length * rng.uniform(_LEAST_PART, 1))) for length in pixels.shape[:2]]
+    y, x = (int(rng.integers(length - side + 1)) for length, side in zip(pixels.shape[:2], sides, strict=True))
+    turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
+    small = shrunk_whole(pixels[y : y + sides[0], x : x + sides[1]])
+    return np.ascontiguousarray(np.rot90(small[:, ::-1] if flipped else small, turns))
 
 
 def place_of(view: View) -> Tensor:

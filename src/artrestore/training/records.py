@@ -29,7 +29,8 @@ def record_evaluation(run: Run, progress: Progress, kept: RestorationModel) -> N
     rows = run.folder.add_metrics(_row(run, progress))
     plot_training(run.folder.plot, rows)
     psnr = progress.evaluation.psnr if progress.evaluation else None
-    if progress.stage == "uncertainty":  # which leaves the mean as it is, so that its PSNR tells nothing
+    # Doubt leaves the mean as it is; and tone costs pictures that are as they were more than the others gain.
+    if progress.stage in ("tone", "uncertainty"):
         psnr = None
     if _is_best(psnr, run.state.best_psnr):
         run.state.best_psnr = psnr

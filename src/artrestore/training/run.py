@@ -12,7 +12,7 @@ import torch
 from artrestore.damage.recipes import load_recipe
 from artrestore.errors import InputError, UsageError
 from artrestore.io.atomic import require_writable
-from artrestore.models.base import RestorationModel, StageName
+from artrestore.models.base import THUMBNAIL_SIZE, RestorationModel, StageName
 from artrestore.models.devices import pick_device, uses_bf16
 from artrestore.models.loading import LoadedModel, load_model
 from artrestore.models.registry import build
@@ -70,9 +70,10 @@ class Run:
 
     def cropping(self, stage: StageName) -> Cropping:
         """How the stage makes crops of pictures."""
+        small = stage == "tone"
         return Cropping(
-            size=self.size,
-            fit=self.config.fit,
+            size=THUMBNAIL_SIZE if small else self.size,
+            fit="thumbnail" if small else self.config.fit,
             synthesis=None if stage == "clear" else self.synthesis,
             surroundings=self.model.spec.sees_surroundings,
         )
@@ -192,16 +193,22 @@ def _start_from(weights: str, model: RestorationModel) -> LoadedModel:
 
 
 def _require_stages(config: TrainConfig, model: RestorationModel) -> None:
-    """Not every network can tell how sure it is.
+    """Not every network can tell how sure it is, or sees more than its tile.
 
     Raises:
         UsageError: it is asked to learn that, and cannot.
     """
-    if "uncertainty" in config.stages and not model.spec.can_quantify:
-        raise UsageError(
-            f"{config.arch} cannot tell how sure it is, so it has no stage `uncertainty`",
-            hint="Leave it out of --stages, or train --arch hierarchical-vae.",
-        )
+    lacking = {}
+    if not model.spec.can_quantify:
+        lacking["uncertainty"] = "cannot tell how sure it is"
+    if not model.spec.sees_surroundings:
+        lacking["tone"] = "does not see a picture's tone"
+    for stage in config.stages:
+        if stage in lacking:
+            raise UsageError(
+                f"{config.arch} {lacking[stage]}, so it has no stage `{stage}`",
+                hint="Leave it out of --stages, or train --arch hierarchical-vae.",
+            )
 
 
 def _require_crop_size(config: TrainConfig, model: RestorationModel) -> None:

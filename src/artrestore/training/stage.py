@@ -59,8 +59,8 @@ def set_up_stage(run: Run) -> Stage:
     train_pairs, val_pairs = run.pairs(name)
     # Each stage draws an order and crops of its own.
     seed = (config.seed, state.stage_index)
-    crops = 1 if config.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
     cropping = run.cropping(name)
+    crops = 1 if cropping.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
     dataset = CropDataset(train_pairs, cropping, crops=crops, seed=seed, generated=config.generated)
     sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
     optimizer = make_optimizer(config.optimizer, _freeze_the_rest(run.model, name), config.learning_rate)

@@ -59,12 +59,19 @@ class Synthesis:
         """
         seed = int(rng.integers(2**63))
         crop = damage_by_recipe(_floats(clear.numpy()), self.recipe, np.random.default_rng(seed), view)
-        whole = damage_by_recipe(
-            _floats(small.transpose(2, 0, 1)), self.recipe, np.random.default_rng(seed), only=_SEEN_IN_SMALL
-        ).picture
+        thumbnail = self.damage_small(small, np.random.default_rng(seed))
+        return _bytes(crop.picture), thumbnail, _told_losses(crop, rng)
+
+    def damage_small(self, small: Pixels, rng: np.random.Generator) -> Tensor:
+        """Damage a whole picture that was made small, uint8 (h, w, 3), by what can be told from a thumbnail.
+
+        Returns:
+            Its thumbnail, uint8 (3, 128, 128).
+        """
+        whole = damage_by_recipe(_floats(small.transpose(2, 0, 1)), self.recipe, rng, only=_SEEN_IN_SMALL).picture
         side = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         square = np.asarray(cv2.resize(whole.transpose(1, 2, 0), side, interpolation=cv2.INTER_AREA), np.float32)
-        return _bytes(crop.picture), _bytes(square.transpose(2, 0, 1)), _told_losses(crop, rng)
+        return _bytes(square.transpose(2, 0, 1))
 
 
 def random_view(height: int, width: int, rng: np.random.Generator) -> View:

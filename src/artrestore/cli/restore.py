@@ -53,9 +53,9 @@ def restore(
             source=sources, target=target, weights=weights if dry_run else fetched(weights),
             device=device, precision=precision, tile_size=tile_size, overlap=overlap, batch_size=batch_size,
             overwrite=overwrite, retry_failed=retry_failed, include=include or (), exclude=exclude or (),
-            clear=clear, masks=masks, only_masked=only_masked, strength=strength, keep_unsure=keep_unsure, average=average,
-            creativity=creativity, seed=seed, uncertainty=uncertainty, changes=changes, samples=samples,
-            format=format, quality=quality, bit_depth=bit_depth, strip_metadata=strip_metadata,
+            clear=clear, masks=masks, only_masked=only_masked, strength=strength, keep_unsure=keep_unsure,
+            average=average, creativity=creativity, seed=seed, uncertainty=uncertainty, changes=changes,
+            samples=samples, format=format, quality=quality, bit_depth=bit_depth, strip_metadata=strip_metadata,
             provenance=not no_provenance, max_pixels=max_pixels, keep_mtime=keep_mtime,
         )  # fmt: skip
         if watch:

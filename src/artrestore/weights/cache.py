@@ -1,8 +1,8 @@
 """The folder of fetched and added weights: `NAME.safetensors`, and beside it `NAME.toml`, its entry.
 
 What has no record, or another size than its record says, is not there as far as anybody is told: a file is put in
-its place before its record is written, and the old record goes before the old file. So neither two processes nor one
-that is killed give half a file.
+its place before its record is written, and the old record goes before the old file. So neither two processes nor
+one that is killed give half a file.
 """
 
 import contextlib

@@ -59,8 +59,8 @@ def fetch(
     details = [f"{mirror}: {problem}" for mirror, problem in problems.items()]
     if wrong:
         raise ChecksumError(
-            f"What was fetched as {name} is not what was promised, and was deleted: its SHA-256 is {wrong.sha256}, "
-            f"and {sha256} is right",
+            f"What was fetched as {name} is not what was promised, and was deleted: "
+            f"its SHA-256 is {wrong.sha256}, and {sha256} is right",
             hint="Ask who offers them for the right address and hash; never use a file with another hash.",
             details=details if len(mirrors) > 1 else (),
         )

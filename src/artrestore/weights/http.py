@@ -12,18 +12,18 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from artrestore import __version__
-from artrestore.errors import UsageError
 from artrestore.io.atomic import output_errors
-from artrestore.weights.references import public, require_safe
+from artrestore.weights.references import is_safe, public
 
 # Told the bytes that are there, and of how many, if that is known.
 OnProgress = Callable[[int, int | None], None]
 _CHUNK_BYTES = 1 << 17
 _MOST_REDIRECTS = 8
+_HEADERS = {"User-Agent": f"artrestore/{__version__}", "Accept-Encoding": "identity"}
 # Of a file whose size nobody promised: no weights of this kind are larger, and a server may send for ever.
 MOST_BYTES = 20_000_000_000
 # Worth another try: the server may do better in a moment. All other answers but success are final.
@@ -73,7 +73,7 @@ def fetch(url: str, part: Path, *, size: int | None, patience: Patience, on_prog
     """Fetch what `part` lacks of a file, by ranges if the server knows them, in as many attempts as it is worth.
 
     Args:
-        url: see `references.require_safe`.
+        url: see `references.is_safe`.
         part: holds the beginning, or is not there yet; what is fetched stays there, also if the rest fails.
         size: in bytes; another is refused. None if nobody promised it.
         patience: with the server.
@@ -85,8 +85,6 @@ def fetch(url: str, part: Path, *, size: int | None, patience: Patience, on_prog
     """
     failed = 0
     with requests.Session() as session:
-        session.max_redirects = _MOST_REDIRECTS
-        session.headers.update({"User-Agent": f"artrestore/{__version__}", "Accept-Encoding": "identity"})
         while True:
             before = _size(part)
             try:
@@ -114,9 +112,7 @@ def fetch_text(url: str, *, most_bytes: int, patience: Patience) -> str:
     Raises:
         FetchError: the server does not give it, or it is too large or not UTF-8.
     """
-    with requests.Session() as session:
-        session.max_redirects = _MOST_REDIRECTS
-        response = _get(session, url, 0, patience)
+    with requests.Session() as session, _get(session, url, 0, patience) as response:
         if response.status_code != requests.codes.ok:
             raise _refusal(response)
         content = b""
@@ -173,27 +169,34 @@ def _append(
 
 
 def _get(session: requests.Session, url: str, start: int, patience: Patience) -> requests.Response:
+    session.max_redirects = _MOST_REDIRECTS
     try:
         return session.get(
             url,
             stream=True,
             timeout=(patience.connect_seconds, patience.stall_seconds),
-            headers={"Range": f"bytes={start}-"} if start else {},
+            headers=_HEADERS | ({"Range": f"bytes={start}-"} if start else {}),
             hooks={"response": _require_safe_redirect},
         )
     except requests.RequestException as error:
+        if error.response is not None:
+            error.response.close()
         raise _failure(error, patience) from None
 
 
 def _chunks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+    """What comes, as it comes: nothing that has come is lost when the connection breaks."""
     try:
-        yield from response.iter_content(_CHUNK_BYTES)
-    except requests.RequestException as error:
-        raise _failure(error, patience) from None
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+            yield chunk
+    except ReadTimeoutError:
+        raise FetchError(f"it sent nothing for {patience.stall_seconds:g} s", passing=True) from None
+    except HTTPError:
+        raise FetchError("the connection broke before all had come", passing=True) from None
 
 
 def _failure(error: requests.RequestException, patience: Patience) -> FetchError:
-    """Our words for it: the library's hold the address, and what may be secret in it; so does a chain of causes."""
+    """Our words for it: the library's, and a chain of causes, hold the address, and what may be secret in it."""
     exceptions = requests.exceptions
     if isinstance(error, exceptions.ConnectTimeout):
         return FetchError(f"it did not answer within {patience.connect_seconds:g} s", passing=True)
@@ -203,11 +206,8 @@ def _failure(error: requests.RequestException, patience: Patience) -> FetchError
         return FetchError("the proxy that the environment names cannot be reached, or refuses", passing=True)
     if isinstance(error, exceptions.TooManyRedirects):
         return FetchError(f"it redirects more than {_MOST_REDIRECTS} times")
-    # Some versions wrap a stall in the middle of an answer as an error of the connection.
-    if isinstance(error, exceptions.Timeout) or "timed out" in str(error).lower():
+    if isinstance(error, exceptions.Timeout):
         return FetchError(f"it sent nothing for {patience.stall_seconds:g} s", passing=True)
-    if isinstance(error, exceptions.ChunkedEncodingError | exceptions.ContentDecodingError):
-        return FetchError("the connection broke before all had come", passing=True)
     if isinstance(error, exceptions.ConnectionError):
         return FetchError("no connection could be made, or it broke", passing=True)
     return FetchError(f"the address cannot be used ({type(error).__name__})")
@@ -233,16 +233,11 @@ def _retry_after(response: requests.Response) -> float | None:
 
 def _require_safe_redirect(response: requests.Response, **_: Any) -> None:
     """Nobody is led from an encrypted address to one that is not, nor from the net to this machine."""
-    target = response.headers.get("Location") if response.is_redirect else None
-    if target is None:
+    target = urljoin(response.url, response.headers["Location"]) if response.is_redirect else response.url
+    if is_safe(target) and (target.startswith("https:") or response.url.startswith("http:")):
         return
-    target = urljoin(response.url, target)
-    try:
-        require_safe(target)
-    except UsageError:
-        raise FetchError(f"it redirects to {public(target)}, which is not encrypted") from None
-    if response.url.startswith("https:") and not target.startswith("https:"):
-        raise FetchError(f"it redirects to {public(target)}, which is not encrypted")
+    response.close()
+    raise FetchError(f"it redirects to {public(target)}, which is not encrypted")
 
 
 def _size(path: Path) -> int:

@@ -111,20 +111,28 @@ def _parse_address(text: str) -> Address:
 
 
 def require_safe(url: str) -> None:
-    """Refuse addresses that anybody on the way could change or read: only https, and http to this machine itself.
+    """Refuse addresses whose answer anybody on the way could change or read; see `is_safe`.
 
     Raises:
-        UsageError: it is another, or no address at all.
+        UsageError: it is one, or no address at all.
     """
+    if is_safe(url):
+        return
+    parts = _split(url)
+    if parts is None or parts.scheme != "http" or not parts.hostname:
+        raise UsageError(f"{public(url)} is no web address", hint=_ADDRESS_HINT)
+    raise UsageError(
+        f"{public(url)} would be fetched without encryption, and anybody on the way could change what comes",
+        hint=f"Try https://{parts.hostname}...",
+    )
+
+
+def is_safe(url: str) -> bool:
+    """Whether this is https, or http to this machine itself."""
     parts = _split(url)
     if parts is None or not parts.hostname:
-        raise UsageError(f"{public(url)} is no address", hint=_ADDRESS_HINT)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname)):
-        return
-    raise UsageError(
-        f"{public(url)} would be fetched without encryption; only https is",
-        hint=f"Try https://{parts.hostname}/...",
-    )
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname))
 
 
 def public(url: str) -> str:

@@ -1,5 +1,6 @@
 """A web server on this machine that behaves as badly as it is told to."""
 
+import hashlib
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -36,6 +37,17 @@ class Server:
 
 class _Handler(BaseHTTPRequestHandler):
     server: "_HTTPServer"
+
+    def do_HEAD(self) -> None:
+        """What the hub tells of a file before it is fetched."""
+        content = self.server.state.files.get(self.path.lstrip("/"))
+        if content is None:
+            self._begin(404)
+            return
+        digest = hashlib.sha256(content).hexdigest()
+        self._begin(
+            200, **{"Content-Length": str(len(content)), "ETag": f'"{digest}"', "X-Repo-Commit": digest[:40]}
+        )
 
     def do_GET(self) -> None:
         state, path = self.server.state, self.path.lstrip("/").partition("?")[0]

@@ -132,24 +132,30 @@ def read_header(path: Path) -> WeightsHeader:
 def _described(path: Path, layout: Layout) -> WeightsHeader:
     try:
         description = json.loads(layout.metadata[METADATA_KEY])
-        version = description["format_version"]
-        if version != FORMAT_VERSION:
-            raise WeightsError(
-                f"{path} has format version {version!r:.20}; this program reads version {FORMAT_VERSION}",
-                hint="Update with: pip install --upgrade artrestore",
-            )
-        calibration = description.get("calibration")
-        return WeightsHeader(
-            architecture=str(description["architecture"]),
-            config=dict(description["config"]),
-            training=dict(description["training"]),
-            shapes={name: tensor.shape for name, tensor in layout.tensors.items()},
-            calibration=None if calibration is None else dict(calibration),
-        )
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        raise _incomplete(path, "it is no JSON") from error
+    if not isinstance(description, dict) or "format_version" not in description:
+        raise _incomplete(path, "`format_version` is missing")
+    version = description["format_version"]
+    if version != FORMAT_VERSION:
         raise WeightsError(
-            f"The header of {path} is incomplete or damaged ({error!s:.100})", hint=_AGAIN
-        ) from error
+            f"{path} has format version {version!r:.20}; this program reads version {FORMAT_VERSION}",
+            hint="Update with: pip install --upgrade artrestore",
+        )
+    for key, kind in {"architecture": str, "config": dict, "training": dict, "calibration": dict | None}.items():
+        if not isinstance(description.get(key), kind):
+            raise _incomplete(path, f"`{key}` is missing or of another kind than it should be")
+    return WeightsHeader(
+        architecture=description["architecture"],
+        config=description["config"],
+        training=description["training"],
+        shapes={name: tensor.shape for name, tensor in layout.tensors.items()},
+        calibration=description.get("calibration"),
+    )
+
+
+def _incomplete(path: Path, reason: str) -> WeightsError:
+    return WeightsError(f"The header of {path} is incomplete or damaged: {reason}", hint=_AGAIN)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -94,7 +94,7 @@ def parse_remote(text: str) -> Remote:
     if not text.startswith("hf:"):
         return _parse_address(text)
     match = _HUB.fullmatch(text)
-    if match is None or ".." in PurePosixPath(match["file"]).parts:
+    if match is None or ".." in PurePosixPath(text[3:]).parts:
         raise UsageError("This is no file of the hub", hint=_HUB_HINT, details=[text])
     return HubFile(match["repo"], match["file"], match["revision"])
 

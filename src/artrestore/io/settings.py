@@ -87,6 +87,7 @@ def write_setting(key: str, value: str | bool | Sequence[str] | None) -> None:
     """
     import tomlkit
 
+    read_settings()  # which tells what is wrong with the file
     document = tomlkit.parse(_read_text())
     if value is None:
         document.pop(key, None)

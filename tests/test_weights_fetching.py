@@ -180,8 +180,9 @@ def test_wrong_bytes_are_deleted_and_reported_with_both_hashes(server: serving.S
     wrong = sha256(bytes(255 - byte for byte in server.files[FILE]))
     with pytest.raises(ChecksumError) as caught:
         find_weights(address(server))
-    assert wrong in caught.value.message
-    assert sha256(server.files[FILE]) in caught.value.message
+    promised, sent = caught.value.details
+    assert sha256(server.files[FILE]) in promised
+    assert wrong in sent
     assert in_cache() == set()
 
 

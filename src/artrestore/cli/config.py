@@ -33,7 +33,7 @@ def show(verbose: Verbose = False) -> None:
         table.add_row(key, plain(text), source)
     console.print(table)
     there = "" if settings_file().exists() else " (not there yet)"
-    note("The command line wins over the environment, that over the file, and that over the default.")
+    note("Options win over the environment, that over the file, that over the default.")
     note(f"File: {settings_file()}{there}")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from artrestore.errors import ChecksumError, DiskFullError, NetworkError
+from artrestore.errors import ArtRestoreError, ChecksumError, DiskFullError, NetworkError
 from artrestore.io.atomic import require_writable
 from artrestore.io.digests import FileMark
 from artrestore.weights import http
@@ -12,6 +12,8 @@ from artrestore.weights.hub import fetch_from_hub
 from artrestore.weights.references import Address, Remote
 
 PATIENCE = Patience()
+_AGAIN = "Look at the connection and type it again: what has come is kept."
+_ELSEWHERE = "Correct the address, or ask who offers them for a new one."
 
 
 def fetch(
@@ -41,33 +43,34 @@ def fetch(
         ChecksumError: what came had another hash; it is deleted.
         OutputError: it cannot be written; a full disk is left as it was.
     """
-    problems: dict[str, str] = {}
-    wrong: FileMark | None = None
+    problems: list[tuple[Remote, FetchError]] = []
     for mirror in mirrors:
         try:
-            mark = _fetch_whole(mirror, part, sha256, size, on_progress)
+            return _fetch_whole(mirror, part, sha256, size, on_progress), mirror
         except FetchError as error:
-            problems[str(mirror)] = str(error)
-            continue
+            problems.append((mirror, error))
         except DiskFullError:
             part.unlink(missing_ok=True)
             raise
-        if sha256 in (None, mark.sha256):
-            return mark, mirror
-        part.unlink()
-        problems[str(mirror)], wrong = f"SHA-256 {mark.sha256} ({mark.bytes:,} bytes)", mark
-    details = [f"{mirror}: {problem}" for mirror, problem in problems.items()]
-    if wrong:
-        raise ChecksumError(
-            f"What was fetched as {name} is not what was promised, and was deleted: "
-            f"its SHA-256 is {wrong.sha256}, and {sha256} is right",
-            hint="Ask who offers them for the right address and hash; never use a file with another hash.",
-            details=details if len(mirrors) > 1 else (),
+    raise _in_vain(name, sha256, problems)
+
+
+class _WrongHashError(FetchError):
+    """A mirror gave another file than was promised."""
+
+
+def _in_vain(name: str, sha256: str | None, problems: Sequence[tuple[Remote, FetchError]]) -> ArtRestoreError:
+    """What is to be told when no mirror gave the file."""
+    details = [f"{mirror}: {error}" for mirror, error in problems]
+    if any(isinstance(error, _WrongHashError) for _, error in problems):
+        return ChecksumError(
+            f"What was fetched as {name} is not what was promised, and was deleted",
+            hint="Ask who offers it for the right address and hash; never use a file with another hash.",
+            details=[f"SHA-256 promised: {sha256}", *details],
         )
-    raise NetworkError(
-        f"The weights {name} could not be fetched",
-        hint="Look at the connection and type it again: what has come is kept, and the rest is fetched.",
-        details=details,
+    passing = any(error.passing for _, error in problems)
+    return NetworkError(
+        f"The weights {name} could not be fetched", hint=_AGAIN if passing else _ELSEWHERE, details=details
     )
 
 
@@ -76,17 +79,18 @@ def _fetch_whole(
 ) -> FileMark:
     """Fetch from one mirror; once more from the beginning, if what was there before does not go with what came."""
     began_with = part.stat().st_size if part.exists() else 0
-    if size is not None and began_with > size:
-        part.unlink()
-        began_with = 0
-    require_writable(part.parent, (size or 0) - began_with if size else 0)
+    if size is not None:
+        require_writable(part.parent, max(0, size - began_with))
     _ask(mirror, part, size, on_progress)
     mark = FileMark.of(part)
-    if not began_with or sha256 in (None, mark.sha256):
+    if began_with and sha256 not in (None, mark.sha256):
+        part.unlink()
+        _ask(mirror, part, size, on_progress)
+        mark = FileMark.of(part)
+    if sha256 in (None, mark.sha256):
         return mark
     part.unlink()
-    _ask(mirror, part, size, on_progress)
-    return FileMark.of(part)
+    raise _WrongHashError(f"it sent SHA-256 {mark.sha256}")
 
 
 def _ask(mirror: Remote, part: Path, size: int | None, on_progress: OnProgress) -> None:

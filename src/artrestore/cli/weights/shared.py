@@ -34,12 +34,12 @@ def fetch_bar(weights: str) -> "Iterator[OnProgress]":
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), Speed())
     off = not console.is_terminal
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=off) as bar:
-        task = None
+        task, label = None, shown(weights).removesuffix("?...").rpartition("/")[2]
 
         def on_progress(done: int, total: int | None) -> None:
             nonlocal task
             if task is None:
-                task = bar.add_task(shown(weights)[-24:], total=total, completed=done)
+                task = bar.add_task(label[:24], total=total, completed=done)
             bar.update(task, completed=done, total=total)
 
         yield on_progress

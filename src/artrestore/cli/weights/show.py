@@ -32,21 +32,23 @@ def list_weights(json: Json = False, offline: Offline = False, verbose: Verbose 
         rows = [{**listed.entry.as_table(), "where": listed.where} for listed in found.weights.values()]
         typer.echo(to_json(rows, indent=2))
         return
-    table = Table("Name", "Where", "Architecture")
-    for heading in ("Size", "PSNR", "SSIM"):
+    table = Table()
+    table.add_column("Name", no_wrap=True)  # it is what people type
+    for heading in ("Where", "Architecture"):
+        table.add_column(heading)
+    for heading in ("Size", "PSNR"):
         table.add_column(heading, justify="right")
     for listed in found.weights.values():
         table.add_row(*map(plain, _row(listed, size_text(listed.entry.bytes))))
     console.print(table)
-    note("PSNR and SSIM are of pictures held out in each one's own training: they do not compare.")
+    note("PSNR is of pictures that each one's own training held out: it does not compare.")
     note(f"Cache: {cache_folder()}")
 
 
 def _row(listed: "Listed", size: str) -> tuple[str, ...]:
-    entry, score = listed.entry, listed.entry.score
-    psnr = f"{score['psnr']:.1f} dB" if "psnr" in score else "-"
-    ssim = f"{score['ssim']:.3f}" if "ssim" in score else "-"
-    return entry.name, listed.where, entry.architecture, size, psnr, ssim
+    entry = listed.entry
+    psnr = f"{entry.score['psnr']:.1f} dB" if "psnr" in entry.score else "-"
+    return entry.name, listed.where, entry.architecture, size, psnr
 
 
 def path(
@@ -124,6 +126,7 @@ def _lines(entry: "Entry", file: Path | None, header: "WeightsHeader | None") ->
         ("Architecture", entry.architecture),
         ("Licence", entry.licence or "not told"),
     ]
+    lines += [("Score", _in_words(entry.score))] if entry.score and not header else []
     lines += [("Trained on", entry.trained_on)] if entry.trained_on else []
     lines += [("Fetched from", mirror) for mirror in entry.mirrors]
     return lines + (_from_header(header) if header else [])

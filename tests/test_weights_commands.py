@@ -174,6 +174,10 @@ def test_what_is_not_served_is_not_published(run: Run, server: serving.Server, t
     assert run("weights", "publish", tiny_weights, "--url", "http://a.org/w", *options).exit_code == 2
     done = run("weights", "publish", tiny_weights, "--url", server.url("w"), *options, "--name", "default")
     assert done.exit_code == 2
+    secret = server.url("w").replace("http://", "http://anna:hunter2@")
+    done = run("weights", "publish", tiny_weights, "--url", secret, *options, "--no-check")
+    assert done.exit_code == 2
+    assert "hunter2" not in done.output
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

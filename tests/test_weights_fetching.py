@@ -286,6 +286,19 @@ def test_offline_opens_no_socket_and_says_what_to_do(
     assert run("weights", "list").exit_code == 0
 
 
+def test_offline_what_is_cached_is_good_enough_even_if_another_is_on_offer(
+    server: serving.Server, tmp_path: Path, run: Callable[..., Result]
+) -> None:
+    list_weights(server, tmp_path)
+    find_weights("paintings")
+    write_tiny_weights(tmp_path / "served.safetensors", seed=1)
+    list_weights(server, tmp_path)
+    done = run("weights", "download", "paintings", "--offline")
+    assert done.exit_code == 0, done.output
+    assert run("config", "set", "manifests", "https://127.0.0.1:9/none.toml").exit_code == 0
+    assert run("weights", "download", "paintings", "--offline").exit_code == 0, "a manifest that cannot be read"
+
+
 def test_the_settings_can_forbid_connections(server: serving.Server, run: Callable[..., Result]) -> None:
     assert run("config", "set", "offline", "true").exit_code == 0
     with pytest.MonkeyPatch.context() as patch:

@@ -58,6 +58,10 @@ def user_defaults() -> dict[str, dict[str, str]]:
 
     `sample` takes other weights than what restores, and `train` looks at its own settings file first.
     """
+    from artrestore.io.locations import settings_file
+
+    if not settings_file().exists():  # nothing more is loaded, and --help answers at once
+        return {}
     from artrestore.io.settings import read_settings
 
     settings = read_settings()

@@ -16,7 +16,6 @@ import tomlkit
 
 from artrestore.errors import OutputError, WeightsError
 from artrestore.io.atomic import atomic_path, output_errors, write_text
-from artrestore.io.digests import FileMark
 from artrestore.io.locations import data_folder
 from artrestore.weights.entries import Entry, parse_entry
 from artrestore.weights.references import SUFFIX, is_name
@@ -104,16 +103,6 @@ def keep_copy(source: Path, entry: Entry) -> Path:
     with atomic_path(part) as temporary:
         shutil.copyfile(source, temporary)
     return keep(part, entry)
-
-
-def is_intact(entry: Entry) -> bool:
-    """Whether the cached file has the bytes that its record promises."""
-    return entry.mark.fits(cached_path(entry.name))
-
-
-def mark_of(entry: Entry) -> FileMark:
-    """What the cached file really is."""
-    return FileMark.of(cached_path(entry.name))
 
 
 def forget(name: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from artrestore.errors import NetworkError, UsageError, WeightsError
+from artrestore.errors import ArtRestoreError, NetworkError, UsageError, WeightsError
 from artrestore.io.settings import is_offline
 from artrestore.weights import cache, catalogue
 from artrestore.weights.entries import Entry, entry_of, own_manifest
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 # Reads a weight file's header, and refuses a file that does not fit its architecture.
 Check = Callable[[Path], "WeightsHeader"]
-_LIST = "See what there is: artrestore weights list"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +60,11 @@ def find_file(text: str, *, check: Check, on_progress: OnProgress = in_silence) 
         OutputError: the cache cannot be written.
     """
     reference = parse_reference(text)
-    path = Path(text) if isinstance(reference, NamedWeights) else reference
-    if isinstance(path, WeightFile) or (isinstance(path, Path) and not cache.cached(text) and path.is_file()):
-        return _existing(Path(text))
+    unknown = isinstance(reference, NamedWeights) and cache.cached(text) is None
+    if (unknown or isinstance(reference, WeightFile)) and Path(text).is_file():
+        return Path(text)
+    if isinstance(reference, WeightFile):
+        raise _nowhere(text)
     return obtain(text, check=check, on_progress=on_progress)
 
 
@@ -102,15 +103,18 @@ def decide(wanted: Wanted, kept: Entry | None, *, offline: bool, force: bool) ->
         NetworkError: it has to be fetched, and nothing may be.
         WeightsError: nobody offers it.
     """
-    if kept is not None and not force and wanted.sha256 in (None, kept.sha256):
+    if kept is not None and not force and (offline or wanted.sha256 in (None, kept.sha256)):
         return "use"
     if not wanted.mirrors:
-        raise WeightsError(f"Nobody offers the weights {wanted.name}: no address is known", hint=_LIST)
+        raise WeightsError(
+            f"Nobody offers the weights {wanted.name}: no address is known",
+            hint="See what there is: artrestore weights list",
+        )
     if offline:
         raise NetworkError(
-            f"The weights {wanted.name} are not on this machine, and this is offline",
-            hint="Once with a connection: artrestore weights download. "
-            "Or bring the file: artrestore weights add FILE.",
+            f"The weights {wanted.name} would have to be fetched, and this is offline "
+            "(--offline, ARTRESTORE_OFFLINE or your settings)",
+            hint="Fetch them where there is a connection, and bring the file: artrestore weights add FILE",
         )
     return "fetch"
 
@@ -135,7 +139,12 @@ def _wanted(reference: NamedWeights | Remote, kept: Entry | None) -> Wanted:
     if not isinstance(reference, NamedWeights):
         sha256 = reference.sha256 if isinstance(reference, Address) else None
         return Wanted(name=cache_name(reference), mirrors=(reference,), sha256=sha256)
-    entry = catalogue.offered(reference.name) or kept
+    try:
+        entry = catalogue.offered(reference.name) or kept
+    except ArtRestoreError:  # a manifest cannot be read
+        if kept is None:
+            raise
+        entry = kept
     if entry is None:
         raise _nowhere(reference.name)
     return Wanted(name=entry.name, mirrors=entry.mirrors, entry=entry, sha256=entry.sha256)
@@ -168,12 +177,6 @@ def _checked(name: str, part: Path, check: Check) -> "WeightsHeader":
 
 def _recorded(mirror: Remote) -> str:
     return public(mirror.url).removesuffix("?...") if isinstance(mirror, Address) else str(mirror)
-
-
-def _existing(path: Path) -> Path:
-    if path.is_file():
-        return path
-    raise _nowhere(str(path))
 
 
 def _nowhere(text: str) -> WeightsError:

@@ -1,5 +1,6 @@
 """Fetching a file of the Hugging Face hub, by its own client, which is an extra of the package."""
 
+import importlib
 import io
 import shutil
 from pathlib import Path
@@ -58,9 +59,9 @@ def _reason(error: Exception) -> str:
 
 def _bar(on_progress: OnProgress) -> Any:
     """What the client takes for its own bar: it draws nothing, and tells how far it is."""
-    from huggingface_hub.utils import tqdm
+    base: Any = importlib.import_module("huggingface_hub.utils").tqdm
 
-    class Told(tqdm):  # type: ignore[type-arg]
+    class Told(base):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **{**options, "disable": False, "file": io.StringIO()})
 

@@ -13,7 +13,7 @@ from artrestore.errors import UsageError
 SUFFIX = ".safetensors"
 NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,79}"
 SHA256_PATTERN = r"[0-9a-f]{64}"
-_HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[^@]+)@(?P<revision>[\w./-]+)", re.ASCII)
+_HUB = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)/(?P<file>[\w./+ -]+)@(?P<revision>[\w./-]+)", re.ASCII)
 _ADDRESS_HINT = "https://HOST/FILE.safetensors#sha256=64_HEXADECIMAL_DIGITS"
 _HUB_HINT = "hf:OWNER/REPO/FILE@REVISION, the revision best a commit, which never changes"
 # Files of these names are devices on Windows, whatever their suffix.

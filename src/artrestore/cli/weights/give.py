@@ -62,13 +62,13 @@ def publish(
     from artrestore.models.loading import check_weights
     from artrestore.models.registry import BUNDLED_WEIGHTS
     from artrestore.weights.entries import entry_of, in_manifest, write_into_manifest
-    from artrestore.weights.references import name_from, parse_remote, require_name
+    from artrestore.weights.references import name_from, require_name
 
     called = require_name(name or name_from(file.name))
     if called in BUNDLED_WEIGHTS:
         raise UsageError(f"{called} is the name of weights that come with artrestore", hint="Add --name ANOTHER.")
     header, mark = check_weights(file), FileMark.of(file)
-    mirrors = [parse_remote(each) for each in url]
+    mirrors = [_public_mirror(each) for each in url]
     if not no_check:
         _require_served(called, mirrors, mark)
     entry = entry_of(header, mark, called, licence=licence, trained_on=trained_on, urls=tuple(url))
@@ -78,6 +78,21 @@ def publish(
     write_into_manifest(manifest, entry)
     note(f"{called} is listed in {manifest}")
     note(f"Who adds that manifest finds it: artrestore config set manifests {manifest}")
+
+
+def _public_mirror(text: str) -> "Remote":
+    """What everybody can fetch.
+
+    Raises:
+        UsageError: it is no address, or holds a password.
+    """
+    from artrestore.errors import UsageError
+    from artrestore.weights.references import parse_remote
+
+    mirror = parse_remote(text)
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        raise UsageError(f"{mirror} has a password in it, and everybody would read it", hint="Leave it out.")
+    return mirror
 
 
 def _require_served(name: str, mirrors: "list[Remote]", mark: "FileMark") -> None:

@@ -101,17 +101,21 @@ def _here(name: str) -> Path:
 
 
 def _known(name: str) -> "tuple[Entry, Path | None]":
-    """The entry of a name or a file, and the file, if it is on this machine."""
+    """The entry of a name or a file, and the file, if it is on this machine; servers are asked only if they must."""
     from artrestore.io.digests import FileMark
     from artrestore.models.loading import check_weights, find_weights
-    from artrestore.weights.catalogue import catalogue
-    from artrestore.weights.entries import entry_of
-    from artrestore.weights.references import name_from
+    from artrestore.weights.cache import cached
+    from artrestore.weights.catalogue import offered
+    from artrestore.weights.entries import entry_of, own_manifest
+    from artrestore.weights.references import is_name, name_from
 
-    listed = catalogue().weights.get(name)
-    if listed is not None:
-        return listed.entry, None if listed.where == "available" else _here(name)
-    file = find_weights(Path(name))
+    if is_name(name):
+        bundled = {entry.name: entry for entry in own_manifest() if not entry.urls}
+        if entry := bundled.get(name) or cached(name):
+            return entry, _here(name)
+        if not Path(name).is_file() and (entry := offered(name)):
+            return entry, None
+    file = find_weights(name)
     return entry_of(check_weights(file), FileMark.of(file), name_from(file.name)), file
 
 

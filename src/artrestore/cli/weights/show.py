@@ -101,7 +101,7 @@ def _here(name: str) -> Path:
 
 
 def _known(name: str) -> "tuple[Entry, Path | None]":
-    """The entry of a name or a file, and the file, if it is on this machine; servers are asked only if they must."""
+    """The entry of a name or a file, and its file, if it is on this machine; servers are asked only if need be."""
     from artrestore.io.digests import FileMark
     from artrestore.models.loading import check_weights, find_weights
     from artrestore.weights.cache import cached

@@ -104,6 +104,12 @@ def test_info_tells_the_header_of_a_file(run: Run, tmp_path: Path) -> None:
     assert told["score"] == {"psnr": 21.25}
 
 
+def test_what_cannot_be_recorded_is_refused(run: Run, tiny_weights: Path) -> None:
+    done = run("weights", "add", tiny_weights, "--licence", "x" * 501)
+    assert done.exit_code == 2
+    assert "licence" in done.output
+
+
 def test_info_of_bundled_weights_tells_their_licence(run: Run) -> None:
     assert "Apache-2.0" in run("weights", "info", "default").output
 

@@ -188,16 +188,25 @@ def parse_entry(table: Mapping[str, Any]) -> Entry | None:
 
 
 def entry_of(header: "WeightsHeader", mark: FileMark, name: str, **known: Any) -> Entry:
-    """What a weight file tells of itself, as an entry; `known` are other fields of it."""
+    """What a weight file tells of itself, as an entry; `known` are other fields of it.
+
+    Raises:
+        UsageError: one of them is too long, say.
+    """
     metrics = header.training.get("metrics")
-    score = {
-        key: round(float(value), 4)
-        for key in ("psnr", "ssim")
-        if isinstance(metrics, dict) and isinstance(value := metrics.get(key), int | float)
-    }
-    return Entry(
-        name=name, architecture=header.architecture, bytes=mark.bytes, sha256=mark.sha256, score=score, **known
-    )
+    told = metrics if isinstance(metrics, dict) else {}
+    score = {key: round(float(told[key]), 4) for key in ("psnr", "ssim") if _is_measure(told.get(key))}
+    try:
+        return Entry(
+            name=name, architecture=header.architecture, bytes=mark.bytes, sha256=mark.sha256, score=score, **known
+        )
+    except ValidationError as error:
+        raise UsageError("This cannot be recorded of weights", details=problems_of(error)) from None
+
+
+def _is_measure(value: object) -> bool:
+    """The record is whatever the file's author put there."""
+    return isinstance(value, int | float) and -1e6 < value < 1e6
 
 
 def problems_of(error: ValidationError) -> list[str]:

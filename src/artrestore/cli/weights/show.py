@@ -158,11 +158,12 @@ def _from_header(header: "WeightsHeader") -> list[tuple[str, Any]]:
     return [*lines, ("Calibrated", f"on {calibration.get('source', '?')}" if calibration else "no")]
 
 
-def _in_words(told: dict[str, Any]) -> str:
+def _in_words(told: dict[str, Any], depth: int = 2) -> str:
     parts = []
     for key, value in told.items():
         if isinstance(value, dict):
-            parts.append(_in_words({k: v for k, v in value.items() if k != "digest"}))
+            if depth:
+                parts.append(_in_words({k: v for k, v in value.items() if k != "digest"}, depth - 1))
         else:
             name = str(key).replace("_", " ")
             parts.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tomli_w
+import tomlkit
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -142,9 +142,8 @@ def resolve_config(
     if not BUDGETS & settings.keys():
         settings["minutes"] = DEFAULT_MINUTES
     if "start_from" in settings:
-        find_weights(
-            settings["start_from"]
-        )  # fetched now: from here on, its name in the cache stands for an address
+        # What has to be fetched is fetched now: from here on, its name in the cache stands for an address.
+        find_weights(settings["start_from"])
     settings = _with_network(absolute_folders(settings))
     arch = str(settings["arch"])
     of_arch = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
@@ -262,7 +261,7 @@ def write_toml(path: Path, config: TrainConfig) -> None:
     Raises:
         InputError: a folder's name is not UTF-8, which TOML cannot hold.
     """
-    text = tomli_w.dumps(config.as_toml_dict())
+    text = tomlkit.dumps(config.as_toml_dict())
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -2,7 +2,6 @@
 
     references    what `--weights` may be: a name, a file, an address, a file of the hub
     entries       what is known of weights before they are opened; manifests, which list them
-    settings      the user's own settings, by where each comes from
     cache         the folder of what was fetched, with a record beside each file
     catalogue     what every name stands for: bundled, cached, or listed in a manifest
     fetching      one file from its mirrors: resuming, backing off, checked; `http` and `hub` are the two ways

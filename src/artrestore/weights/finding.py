@@ -1,5 +1,6 @@
 """From what the user typed to a weight file on the disk, fetched and checked if it was not there."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,10 @@ def _recorded(mirror: Remote) -> str:
 
 def _nowhere(text: str) -> WeightsError:
     names = sorted({entry.name for entry in (*own_manifest(), *cache.all_cached())})
+    near = difflib.get_close_matches(text, names, n=1)
     return WeightsError(
-        f"There is no weight file {text}",
-        hint=f"Names that are known: {', '.join(names)}. `artrestore train` makes your own.",
+        f"There is no weight file {text}, nor weights of that name",
+        hint=f"Did you mean {near[0]}?"
+        if near
+        else f"Known names: {', '.join(names)}. See: artrestore weights list",
     )

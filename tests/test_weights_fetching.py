@@ -1,11 +1,17 @@
 """Weights are fetched once, whole and right, whatever the server does."""
 
+import contextlib
 import hashlib
+import io
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from typer.testing import Result
 
 import serving
@@ -15,7 +21,7 @@ from artrestore.models.loading import check_weights, find_weights
 from artrestore.weights import cache, fetching
 from artrestore.weights.entries import Entry, entry_of, in_manifest
 from artrestore.weights.finding import obtain
-from artrestore.weights.http import FetchError, Patience, wait_before_next
+from artrestore.weights.http import FetchError, Patience, require_safe_redirect, wait_before_next
 from conftest import write_tiny_weights
 
 FILE = "w.safetensors"
@@ -372,9 +378,6 @@ def test_a_newer_version_is_fetched_when_it_is_asked_for(
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Path]]:
     """A file system of its own with given options, as the home of weights."""
-    import os
-    import subprocess
-
     mounted = []
 
     def mount(options: str) -> Path:
@@ -395,8 +398,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def test_a_read_only_cache_is_an_output_error_but_what_is_there_can_be_used(
     server: serving.Server, place: Callable[[str], Path]
 ) -> None:
-    import subprocess
-
     folder = place("size=20m")
     path = find_weights(address(server))
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)  # noqa: S607
@@ -429,10 +430,6 @@ def test_a_full_disk_is_told_and_left_as_it_was(
 
 
 def test_two_processes_that_fetch_one_name_write_one_good_file(server: serving.Server, tmp_path: Path) -> None:
-    import os
-    import subprocess
-    import sys
-
     list_weights(server, tmp_path)
     program = "from artrestore.models.loading import find_weights; print(find_weights('paintings'))"
     started = [
@@ -445,3 +442,24 @@ def test_two_processes_that_fetch_one_name_write_one_good_file(server: serving.S
     assert is_whole(Path(printed.pop()), server)
     assert server.times(FILE) == 1, "the second one waits, and finds it there"
     assert in_cache() == {"paintings.safetensors", "paintings.toml"}
+
+
+@pytest.mark.parametrize(
+    ("address", "target", "is_refused"),
+    [
+        ("https://a.org/w", "https://b.org/w", False),
+        ("https://a.org/w", "/v2/w", False),
+        ("https://a.org/w", "http://a.org/w", True),
+        ("https://a.org/w", "http://127.0.0.1/w", True),
+        ("https://a.org/w", "file:///etc/passwd", True),
+        ("http://127.0.0.1/w", "http://localhost:9/w", False),
+        ("http://127.0.0.1/w", "http://a.org/w", True),
+    ],
+)
+def test_nobody_is_led_from_encryption_to_none(address: str, target: str, is_refused: bool) -> None:
+    response = requests.Response()
+    response.url, response.status_code = address, 302
+    response.headers["Location"] = target
+    response.raw = io.BytesIO()
+    with pytest.raises(FetchError, match="not encrypted") if is_refused else contextlib.nullcontext():
+        require_safe_redirect(response)

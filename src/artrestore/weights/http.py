@@ -176,7 +176,7 @@ def _get(session: requests.Session, url: str, start: int, patience: Patience) ->
             stream=True,
             timeout=(patience.connect_seconds, patience.stall_seconds),
             headers=_HEADERS | ({"Range": f"bytes={start}-"} if start else {}),
-            hooks={"response": _require_safe_redirect},
+            hooks={"response": require_safe_redirect},
         )
     except requests.RequestException as error:
         if error.response is not None:
@@ -231,8 +231,12 @@ def _retry_after(response: requests.Response) -> float | None:
     return wait
 
 
-def _require_safe_redirect(response: requests.Response, **_: Any) -> None:
-    """Nobody is led from an encrypted address to one that is not, nor from the net to this machine."""
+def require_safe_redirect(response: requests.Response, **_: Any) -> None:
+    """Nobody is led from an encrypted address to one that is not, nor from the net to this machine.
+
+    Raises:
+        FetchError: the response would do so.
+    """
     target = urljoin(response.url, response.headers["Location"]) if response.is_redirect else response.url
     if is_safe(target) and (target.startswith("https:") or response.url.startswith("http:")):
         return

@@ -33,7 +33,9 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARTRESTORE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("ARTRESTORE_WEIGHTS", raising=False)
+    monkeypatch.setenv("ARTRESTORE_OFFLINE", "0")  # set, so that what --offline sets is undone
+    for name in ("ARTRESTORE_WEIGHTS", "ARTRESTORE_DEVICE", "ARTRESTORE_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def smooth_picture(width: int, height: int, seed: int = 0) -> np.ndarray:

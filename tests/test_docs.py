@@ -3,6 +3,7 @@
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,17 +18,30 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def options() -> set[tuple[str, str]]:
+def commands() -> dict[str, Any]:
+    """Every command by what is typed: `restore`, `weights list` ..."""
     import typer.main
 
-    group = typer.main.get_command(app)
+    found = {}
+    for name, command in typer.main.get_command(app).commands.items():
+        below = getattr(command, "commands", {})
+        found |= {f"{name} {sub}": each for sub, each in below.items()} if below else {name: command}
+    return found
+
+
+def options() -> set[tuple[str, str]]:
     return {
         (name, option)
-        for name, command in group.commands.items()
+        for name, command in commands().items()
         for parameter in command.params
         for option in parameter.opts
         if option.startswith("--")
     }
+
+
+def test_every_command_is_in_the_reference() -> None:
+    page = (ROOT / "docs/reference/command-line.md").read_text()
+    assert {name for name in commands() if f"`artrestore {name}" not in page} == set()
 
 
 def test_every_option_is_in_the_reference() -> None:

@@ -44,6 +44,9 @@ def test_a_run_is_not_taken_unless_it_is_named(bundled: Path) -> None:
 def test_a_name_that_is_neither_a_file_nor_bundled_is_refused_with_those_that_are(bundled: Path) -> None:
     with pytest.raises(WeightsError, match="no weight file defualt") as caught:
         find_weights("defualt")
+    assert caught.value.hint == "Did you mean default?"
+    with pytest.raises(WeightsError, match="no weight file other") as caught:
+        find_weights("other")
     assert all(name in caught.value.hint for name in BUNDLED_WEIGHTS)
     (bundled / "generative.safetensors").unlink()
     with pytest.raises(WeightsError, match="did not come with this installation"):

@@ -16,6 +16,7 @@ ROWS = [
     {"restoration", "training", "scoring", "sampling", "damaging"},
     {"reporting"},
     {"models"},
+    {"weights"},
     {"losses", "metrics", "tiling", "pairing", "damage", "uncertainty"},
     {"io", "lookup"},
     {"errors"},

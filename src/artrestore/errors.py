@@ -58,6 +58,10 @@ class WeightsError(ArtRestoreError):
     exit_code = 4
 
 
+class ChecksumError(WeightsError):
+    """What was fetched, or lies in the cache, is not what was promised: its SHA-256 is another."""
+
+
 class UnsupportedError(WeightsError):
     """The model cannot do what was asked of it (a network with skips cannot sample, say)."""
 
@@ -90,6 +94,12 @@ class DivergedError(ArtRestoreError):
     """Training produced too many updates in a row that were not finite or exploded."""
 
     exit_code = 8
+
+
+class NetworkError(ArtRestoreError):
+    """Something has to be fetched, and cannot be: no connection, a server that fails, or offline."""
+
+    exit_code = 11
 
 
 class InterruptedRunError(ArtRestoreError):

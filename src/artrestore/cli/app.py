@@ -6,9 +6,10 @@ import typer
 from typer.core import TyperGroup
 
 from artrestore import __version__
-from artrestore.cli import calibrate, damage, doctor, models, restore, sample, score, train
+from artrestore.cli import calibrate, config, damage, doctor, models, restore, sample, score, train
 from artrestore.cli.memory import keep_freed_memory
-from artrestore.cli.options import VERBOSE_KEY, Verbose
+from artrestore.cli.options import VERBOSE_KEY, Verbose, user_defaults
+from artrestore.cli.weights import app as weights
 from artrestore.errors import ArtRestoreError
 
 
@@ -57,7 +58,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 2 usage, 3 input, 4 weights, 5 device, 6 output, 7 some pictures failed, "
-    "8 training diverged, 9 no space left, 10 nothing to do, 130 interrupted.",
+    "8 training diverged, 9 no space left, 10 nothing to do, 11 network, 130 interrupted.",
 )
 
 
@@ -69,12 +70,15 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Restore folders of damaged pictures with Variational Autoencoders that you can train yourself."""
+    if context.invoked_subcommand != config.app.info.name:  # which can mend settings that cannot be read
+        context.default_map = user_defaults()
 
 
 app.command("train")(train.train)
@@ -85,6 +89,8 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("sample")(sample.sample)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
+app.add_typer(weights.app)
+app.add_typer(config.app)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artrestore.cli.options import Device, PrecisionChoice, Verbose, Weights
+from artrestore.cli.options import Device, Offline, PrecisionChoice, Verbose, Weights
 from artrestore.damage import DEFAULT_RECIPE, RECIPES
 from artrestore.errors import InputError, OutputError, PartialFailureError, PictureError, UsageError
 
@@ -62,6 +62,7 @@ def calibrate(
         PrecisionChoice, typer.Option(help="As you will restore; auto takes bf16 where the device has it.")
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the weight file --out.")] = False,
+    offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
     """Make the uncertainty of restorations right for pictures like yours, from pairs whose truth is known.
@@ -69,6 +70,7 @@ def calibrate(
     Writes a copy of the weights with the new calibration; the network itself stays as it is.
     """
     from artrestore.cli.console import console, note
+    from artrestore.cli.weights.shared import fetched
     from artrestore.io.atomic import require_writable
     from artrestore.io.weights_file import write_with_calibration
     from artrestore.models.loading import load_model
@@ -78,7 +80,7 @@ def calibrate(
     from artrestore.uncertainty.conformal import check_groups
 
     plan = _plan(*_folders(clear, distorted, pairs), recipe, variants, seed)
-    loaded = load_model(weights, device=device)
+    loaded = load_model(fetched(weights), device=device)
     require_learnt_doubt(loaded)
     target = _target(out, loaded, overwrite=overwrite)
     require_writable(target.parent)

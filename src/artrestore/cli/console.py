@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from unicodedata import category
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,7 @@ console = Console()
 stderr = Console(stderr=True)
 
 _DETAILS_SHOWN = 20
+_STEERING = {"Cc", "Cf", "Cs"}  # control, format, and what stands for bytes that are not UTF-8
 
 
 def show_error(error: ArtRestoreError, *, verbose: bool) -> None:
@@ -29,8 +31,10 @@ def show_error(error: ArtRestoreError, *, verbose: bool) -> None:
 
 
 def plain(text: object) -> str:
-    """Text as it is: no markup is read from it, and bytes of file names that are not UTF-8 become escapes."""
-    return escape(str(text).encode("utf-8", "backslashreplace").decode("utf-8"))
+    """Text as it is: no markup is read from it; what is not UTF-8, or would steer a terminal, becomes escapes."""
+    return escape(
+        "".join(ascii(c)[1:-1] if category(c) in _STEERING and c not in "\n\t" else c for c in str(text))
+    )
 
 
 def note(text: str) -> None:

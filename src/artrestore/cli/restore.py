@@ -1,7 +1,7 @@
 """`artrestore restore IN... OUT`."""
 
 import artrestore.cli.restore_options as o
-from artrestore.cli.options import Device, Verbose, Weights
+from artrestore.cli.options import Device, Offline, Verbose, Weights
 
 
 def restore(
@@ -38,22 +38,24 @@ def restore(
     tile_size: o.TileSize = None,
     overlap: o.Overlap = None,
     batch_size: o.BatchSize = None,
+    offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
     """Restore every picture below IN into the same place below OUT, and say how much was changed."""
     from artrestore.cli.restore_pipes import pipes, require_paths, speaking
     from artrestore.cli.restore_run import carry_out, watch_and_carry_out
+    from artrestore.cli.weights.shared import fetched
     from artrestore.restoration.options import resolve_options
 
     require_paths(paths, json, watch=watch, dry_run=dry_run)
     with speaking(paths, json, quiet=quiet), pipes(paths, format) as (sources, target):
         options = resolve_options(
-            source=sources, target=target, weights=weights, device=device, precision=precision,
-            tile_size=tile_size, overlap=overlap, batch_size=batch_size, overwrite=overwrite,
-            retry_failed=retry_failed, include=include or (), exclude=exclude or (), clear=clear, masks=masks,
-            only_masked=only_masked, strength=strength, keep_unsure=keep_unsure, average=average,
-            creativity=creativity, seed=seed, uncertainty=uncertainty, changes=changes, samples=samples,
-            format=format, quality=quality, bit_depth=bit_depth, strip_metadata=strip_metadata,
+            source=sources, target=target, weights=weights if dry_run else fetched(weights),
+            device=device, precision=precision, tile_size=tile_size, overlap=overlap, batch_size=batch_size,
+            overwrite=overwrite, retry_failed=retry_failed, include=include or (), exclude=exclude or (),
+            clear=clear, masks=masks, only_masked=only_masked, strength=strength, keep_unsure=keep_unsure,
+            average=average, creativity=creativity, seed=seed, uncertainty=uncertainty, changes=changes,
+            samples=samples, format=format, quality=quality, bit_depth=bit_depth, strip_metadata=strip_metadata,
             provenance=not no_provenance, max_pixels=max_pixels, keep_mtime=keep_mtime,
         )  # fmt: skip
         if watch:

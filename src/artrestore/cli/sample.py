@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from artrestore.cli.options import Device, Verbose, Weights
+from artrestore.cli.options import Device, Offline, Verbose, Weights
 
 
 def sample(
@@ -32,11 +32,14 @@ def sample(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
     """Draw new pictures from a model's prior, or several restorations of one damaged picture."""
     from artrestore.cli.console import note
+    from artrestore.cli.weights.shared import fetched
     from artrestore.errors import OutputError, UsageError
+    from artrestore.io.settings import read_settings
     from artrestore.models.devices import describe
     from artrestore.models.loading import load_model
     from artrestore.models.registry import GENERATIVE_WEIGHTS
@@ -50,12 +53,12 @@ def sample(
     if start is None:
         from artrestore.sampling import save_samples
 
-        loaded = load_model(weights or GENERATIVE_WEIGHTS, device=device)
+        loaded = load_model(fetched(weights or GENERATIVE_WEIGHTS), device=device)
         save_samples(loaded, out, singles, count=count, seed=seed, temperature=temperature)
     else:
         from artrestore.restoration.drawing import save_restorations
 
-        loaded = load_model(weights, device=device)
+        loaded = load_model(fetched(weights or read_settings().weights), device=device)
         save_restorations(loaded, start, out, singles, count=count, seed=seed, temperature=temperature)
     what = f"restorations of {start}" if start else "pictures"
     note(f"{count} {what} from {loaded.model.name} ({loaded.path}) on {describe(loaded.device)}: {out}")

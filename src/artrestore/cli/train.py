@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from artrestore.cli.options import PrecisionChoice, Verbose
+from artrestore.cli.options import Offline, PrecisionChoice, Verbose
 from artrestore.cli.signals import stop_on_signal
 from artrestore.damage import DEFAULT_RECIPE, RECIPES
 from artrestore.errors import UsageError
@@ -129,7 +129,10 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Default: 0.", rich_help_panel=_RUN)] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, mps, cuda or cuda:N. Default: auto.", rich_help_panel=_RUN)
+        str | None,
+        typer.Option(
+            help="auto, cpu, mps, cuda or cuda:N. Default: auto.", envvar="ARTRESTORE_DEVICE", rich_help_panel=_RUN
+        ),
     ] = None,
     precision: Annotated[
         PrecisionChoice | None,
@@ -143,7 +146,8 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            help=f"Begin from these weights, not random ones: a file, or {' or '.join(BUNDLED_WEIGHTS)}.",
+            help=f"Begin from these weights, not random ones: {', '.join(BUNDLED_WEIGHTS)}, a file, or whatever "
+            "else `restore --weights` takes.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -154,6 +158,7 @@ def train(
         Path | None,
         typer.Option(help="Settings from a TOML file; options win over it.", rich_help_panel=_RUN),
     ] = None,
+    offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
     """Train a restoration VAE on clear pictures and distorted versions of them, or damaged on the fly.
@@ -181,7 +186,9 @@ def train(
     _conclude(run)
 
 
-def _settings(given: Mapping[str, object], file: Path | None, *, resume: bool) -> "TrainConfig":
+def _settings(given: Mapping[str, Any], file: Path | None, *, resume: bool) -> "TrainConfig":
+    from artrestore.cli.weights.shared import fetched
+    from artrestore.io.settings import read_settings
     from artrestore.training.config import resolve_config
     from artrestore.training.run import resumed_config
 
@@ -192,7 +199,8 @@ def _settings(given: Mapping[str, object], file: Path | None, *, resume: bool) -
         if option := "--config" if file else "--size" if given["size"] else "":
             raise UsageError("--resume takes the settings that the run recorded", hint=f"Leave out {option}.")
         return resumed_config(out, given)
-    return resolve_config(given, file)
+    fetched(given["start_from"])
+    return resolve_config(given, file, defaults={"device": read_settings().device})
 
 
 def _stage_names(text: str | None) -> tuple[str, ...] | None:

@@ -29,6 +29,16 @@ def data_folder() -> Path:
     return Path(moved).expanduser() if moved else Path(platformdirs.user_data_dir("artrestore"))
 
 
+def settings_file() -> Path:
+    """The user's settings: `$ARTRESTORE_CONFIG`, `config.toml` in `$ARTRESTORE_HOME`, or the platform's place."""
+    named, moved = os.environ.get("ARTRESTORE_CONFIG"), os.environ.get("ARTRESTORE_HOME")
+    if named:
+        return Path(named).expanduser()
+    return (
+        Path(moved).expanduser() if moved else Path(platformdirs.user_config_dir("artrestore"))
+    ) / "config.toml"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Listing:
     """The pictures below a folder, as sorted paths relative to it, and how many other files were left out."""

@@ -6,7 +6,6 @@ because safetensors writes several in no fixed order, and the same weights shall
 ever unpickled. The format is described for users in `docs/reference/weight-files.md`.
 """
 
-import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,11 +19,12 @@ from torch import Tensor
 
 from artrestore.errors import OutputError, WeightsError
 from artrestore.io.atomic import atomic_path
+from artrestore.io.weights_layout import Layout, read_layout
 
 METADATA_KEY = "artrestore"
 FORMAT_VERSION = 1
 _AGAIN = "Copy or train it again."
-_PICKLES = (b"\x80", b"PK\x03\x04")
+_DTYPES = ("F32", "F16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,81 +111,72 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, 
 
 
 def read_header(path: Path) -> WeightsHeader:
-    """Read and check the header; no tensor is loaded.
+    """Read and check the header; no tensor is loaded, and little memory taken, whatever the file claims.
 
     Raises:
-        WeightsError: no such file, not safetensors, cut short, not ours, or of an unknown format version.
+        WeightsError: no such file, not safetensors, cut short, not ours, of an unknown format version, or with
+            tensors that are neither float32 nor float16.
     """
-    with _open(path) as file:
-        metadata = file.metadata() or {}
-        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    if METADATA_KEY not in metadata:
+    layout = read_layout(path)
+    if METADATA_KEY not in layout.metadata:
         raise WeightsError(
             f"{path} is a safetensors file, but not one of artrestore's",
             hint="Use a file that `artrestore train` wrote (best.safetensors or last.safetensors).",
         )
+    for name, tensor in layout.tensors.items():
+        if tensor.dtype not in _DTYPES:
+            raise WeightsError(f"{path}: tensor {name:.60} is {tensor.dtype}, not float32 or float16", hint=_AGAIN)
+    return _described(path, layout)
+
+
+def _described(path: Path, layout: Layout) -> WeightsHeader:
     try:
-        description = json.loads(metadata[METADATA_KEY])
-        version = description["format_version"]
-        if version != FORMAT_VERSION:
-            raise WeightsError(
-                f"{path} has format version {version}; this program reads version {FORMAT_VERSION}",
-                hint="Update with: pip install --upgrade artrestore",
-            )
-        calibration = description.get("calibration")
-        return WeightsHeader(
-            architecture=str(description["architecture"]),
-            config=dict(description["config"]),
-            training=dict(description["training"]),
-            shapes=shapes,
-            calibration=None if calibration is None else dict(calibration),
+        description = json.loads(layout.metadata[METADATA_KEY])
+    except (ValueError, RecursionError) as error:
+        raise _incomplete(path, "it is no JSON") from error
+    if not isinstance(description, dict) or "format_version" not in description:
+        raise _incomplete(path, "`format_version` is missing")
+    version = description["format_version"]
+    if version != FORMAT_VERSION:
+        raise WeightsError(
+            f"{path} has format version {version!r:.20}; this program reads version {FORMAT_VERSION}",
+            hint="Update with: pip install --upgrade artrestore",
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"The header of {path} is incomplete or damaged ({error})", hint=_AGAIN) from error
+    for key, kind in {"architecture": str, "config": dict, "training": dict, "calibration": dict | None}.items():
+        if not isinstance(description.get(key), kind):
+            raise _incomplete(path, f"`{key}` is missing or of another kind than it should be")
+    return WeightsHeader(
+        architecture=description["architecture"],
+        config=description["config"],
+        training=description["training"],
+        shapes={name: tensor.shape for name, tensor in layout.tensors.items()},
+        calibration=description.get("calibration"),
+    )
+
+
+def _incomplete(path: Path, reason: str) -> WeightsError:
+    return WeightsError(f"The header of {path} is incomplete or damaged: {reason}", hint=_AGAIN)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Load all tensors of a weight file to the CPU, as float32 however they are stored.
 
     Raises:
-        WeightsError: see `read_header`; also for tensors that are neither float32 nor float16, or hold NaN or
-            infinity.
+        WeightsError: see `read_header`; also for tensors that hold NaN or infinity.
     """
     tensors = _stored_tensors(path)
     for name, tensor in tensors.items():
-        if tensor.dtype not in (torch.float32, torch.float16):
-            raise WeightsError(f"{path}: tensor {name} is {tensor.dtype}, not float32 or float16", hint=_AGAIN)
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"{path}: tensor {name} holds NaN or infinity", hint=_AGAIN)
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
 def _stored_tensors(path: Path) -> dict[str, Tensor]:
-    with _open(path) as file:
-        # Cloned, because a view into the mapped file has the alignment of its offset there, and kernels that
-        # depend on it give other last digits.
-        return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-
-
-def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise WeightsError(f"There is no weight file {path}", hint="Train one: artrestore train CLEAR DISTORTED")
+    read_header(path)
     try:
-        return safetensors.safe_open(path, framework="pt")
-    except (OSError, safetensors.SafetensorError) as error:
-        # Only now: a good file begins with the length of its header, which may look like a pickle's first byte.
-        if _first_bytes(path).startswith(_PICKLES):
-            raise WeightsError(
-                f"{path} is a pickle or PyTorch checkpoint, which can run code when loaded; it is refused",
-                hint="Only .safetensors files written by `artrestore train` are loaded.",
-            ) from error
-        raise WeightsError(
-            f"{path} is no readable safetensors file: it is damaged, cut short or of another kind ({error})",
-            hint=_AGAIN,
-        ) from error
-
-
-def _first_bytes(path: Path) -> bytes:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return file.read(4)
-    return b""
+        with safetensors.safe_open(path, framework="pt") as file:
+            # Cloned, because a view into the mapped file has the alignment of its offset there, and kernels that
+            # depend on it give other last digits.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:  # it may change while it is read
+        raise WeightsError(f"{path} cannot be read: {error}", hint=_AGAIN) from error

@@ -72,6 +72,7 @@ class ModelSpec:
         can_sample: it generates pictures from nothing.
         can_quantify: it tells how sure it is (`quantify`) and draws restorations (`draw`).
         sees_surroundings: it makes use of `Surroundings`.
+        can_export: `forward` is made of what other programs can compute (`models.export`).
         training: see `TrainingDefaults`.
     """
 
@@ -79,6 +80,7 @@ class ModelSpec:
     can_sample: bool
     can_quantify: bool = False
     sees_surroundings: bool = False
+    can_export: bool = False
     training: TrainingDefaults = TrainingDefaults()
 
 

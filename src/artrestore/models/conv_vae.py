@@ -99,7 +99,7 @@ class ConvVAE(RestorationModel):
     name: ClassVar[str] = "conv-vae"
     config_type: ClassVar[type[ConvVAEConfig]] = ConvVAEConfig
     spec: ClassVar[ModelSpec] = ModelSpec(
-        summary="convolutional VAE; soft restorations, generates pictures", can_sample=True
+        summary="convolutional VAE; soft restorations, generates pictures", can_sample=True, can_export=True
     )
 
     def __init__(self, config: ConvVAEConfig) -> None:

@@ -28,10 +28,8 @@ def pick_device(name: str = "auto") -> torch.device:
         UsageError: no such kind of device.
         DeviceError: the device is not there.
     """
-    if name == "auto":
+    if require_kind(name) == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|mps|cuda(:(0|[1-9][0-9]*))?", name, re.ASCII):
-        raise UsageError(f"There is no kind of device named {name}", hint="Use auto, cpu, mps, cuda or cuda:1.")
     kind, _, index = name.partition(":")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("MPS is not available on this machine", hint="Use --device auto or --device cpu.")
@@ -41,6 +39,17 @@ def pick_device(name: str = "auto") -> torch.device:
             there = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
             raise DeviceError(f"{name} was asked for, but {there} can be used here", hint="See: artrestore doctor")
     return torch.device(name)
+
+
+def require_kind(name: str) -> str:
+    """The same name, if it is one that devices have; such a device need not be there.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:(0|[1-9][0-9]*))?", name, re.ASCII):
+        raise UsageError(f"There is no kind of device named {name}", hint="Use auto, cpu, mps, cuda or cuda:1.")
+    return name
 
 
 def describe(device: torch.device) -> str:

@@ -115,6 +115,7 @@ class HierarchicalVAE(RestorationModel):
         can_sample=False,
         can_quantify=True,
         sees_surroundings=True,
+        can_export=True,
         training=TrainingDefaults(
             stages=("tone", "restore", "uncertainty"), stage_shares=(0.1, 0.65, 0.25), optimizer="adamw",
             batch_size=16, crop_size=128, clip_grad_norm=1.0, ema=0.999, fine_tuning=0.2,

@@ -19,6 +19,7 @@ class SkipVAE(ConvVAE):
     spec = ModelSpec(
         summary="conv-vae with skip connections, trained in two stages; sharp restorations",
         can_sample=False,
+        can_export=True,
         training=TrainingDefaults(stages=("clear", "restore"), stage_shares=(0.25, 0.75)),
     )
 

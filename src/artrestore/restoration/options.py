@@ -97,7 +97,7 @@ class RestoreOptions(OutputOptions):
     Attributes:
         source: a folder of damaged pictures, or one picture; or several of either.
         target: the folder that mirrors it; or, for one picture, a file.
-        weights: a weight file, or the name of bundled weights; None takes the bundled default.
+        weights: see `find_weights`; None takes the bundled default.
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
         precision: of the network; `auto` takes bf16 where the device has it.
         tile_size: side of the tiles in pixels; None takes the network's own.
@@ -113,7 +113,7 @@ class RestoreOptions(OutputOptions):
 
     source: Path | tuple[Path, ...]
     target: Path
-    weights: Path | None = None
+    weights: Path | str | None = None
     device: str = "auto"
     precision: Precision = "auto"
     tile_size: int | None = None

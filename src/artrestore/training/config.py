@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tomli_w
+import tomlkit
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -18,7 +18,8 @@ from artrestore.io.weights_file import read_header
 from artrestore.models.base import StageName, TrainingDefaults
 from artrestore.models.devices import Precision
 from artrestore.models.loading import find_weights
-from artrestore.models.registry import ARCHITECTURES, BUNDLED_WEIGHTS, DEFAULT_ARCHITECTURE, architecture
+from artrestore.models.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
+from artrestore.weights.references import NamedWeights, WeightFile, cache_name, parse_reference
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -64,7 +65,7 @@ class TrainConfig:
         fit: `crop` takes random crops at full resolution, `resize` whole pictures at the network's size.
         seed: of the split, the initial weights, the crops and the latent noise.
         device, precision, workers: where and how it runs; `workers` None leaves a core for the network.
-        start_from: a weight file, or bundled weights, whose tensors replace the random initial ones.
+        start_from: what `--weights` takes (a file, a name ...), whose tensors replace the random initial ones.
     """
 
     clear: Path
@@ -121,8 +122,10 @@ class TrainConfig:
         return {key: value for key, value in plain.items() if value is not None}
 
 
-def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainConfig:
-    """Combine what was given (None means not given) with a TOML file and the architecture's defaults.
+def resolve_config(
+    given: Mapping[str, Any], file: Path | None = None, *, defaults: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """Combine what was given (None means not given) with a TOML file and defaults, yours and the architecture's.
 
     What was given wins over the file, the file over the defaults. A run folder that neither names is new, below
     `runs/`, and named after the architecture and the time. `size` stands for some fields of `model`. What is not
@@ -132,21 +135,27 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
         UsageError: an unknown setting or an impossible value.
         WeightsError: the weights to start from are not there, or cannot be read.
     """
-    from_file = read_toml(file) if file else {}
-    settings = from_file | {key: value for key, value in given.items() if value is not None}
+    settings = _given(defaults or {}) | (read_toml(file) if file else {}) | _given(given)
     _require_types(settings)
     if typed_budget := {key for key in BUDGETS if given.get(key) is not None}:
         settings = {k: v for k, v in settings.items() if k not in BUDGETS - typed_budget}
     if not BUDGETS & settings.keys():
         settings["minutes"] = DEFAULT_MINUTES
+    if "start_from" in settings:
+        # What has to be fetched is fetched now: from here on, its name in the cache stands for an address.
+        find_weights(settings["start_from"])
     settings = _with_network(absolute_folders(settings))
     arch = str(settings["arch"])
-    defaults = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
-    defaults.pop("stage_shares")
-    fine_tuning = defaults.pop("fine_tuning")
+    of_arch = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
+    of_arch.pop("stage_shares")
+    fine_tuning = of_arch.pop("fine_tuning")
     if "start_from" in settings and "learning_rate" not in settings:
-        defaults["backbone_rate"] = fine_tuning
-    return make_config(_with_recipe(defaults | settings))
+        of_arch["backbone_rate"] = fine_tuning
+    return make_config(_with_recipe(of_arch | settings))
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def _require_types(settings: Mapping[str, Any]) -> None:
@@ -200,13 +209,23 @@ def _with_recipe(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def absolute_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The same settings with absolute paths, so that the run can be resumed from any folder."""
+    """The same settings with absolute paths, so that the run can be resumed from any folder.
+
+    An address of weights, which may hold a password, becomes their name in the cache.
+    """
     paths: dict[str, Any] = {key: Path(settings[key]).resolve() for key in _FOLDERS & settings.keys()}
-    if "start_from" in settings and settings["start_from"] not in BUNDLED_WEIGHTS:
-        paths["start_from"] = str(Path(settings["start_from"]).resolve())
+    if "start_from" in settings:
+        paths["start_from"] = _lasting(str(settings["start_from"]))
     if is_recipe_file(str(settings.get("recipe") or "")):
         paths["recipe"] = str(Path(settings["recipe"]).resolve())
     return {**settings, **paths}
+
+
+def _lasting(weights: str) -> str:
+    reference = parse_reference(weights)
+    if isinstance(reference, WeightFile):
+        return str(reference.path.resolve())
+    return reference.name if isinstance(reference, NamedWeights) else cache_name(reference)
 
 
 def make_config(settings: Mapping[str, Any]) -> TrainConfig:
@@ -242,7 +261,7 @@ def write_toml(path: Path, config: TrainConfig) -> None:
     Raises:
         InputError: a folder's name is not UTF-8, which TOML cannot hold.
     """
-    text = tomli_w.dumps(config.as_toml_dict())
+    text = tomlkit.dumps(config.as_toml_dict())
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

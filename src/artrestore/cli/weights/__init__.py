@@ -1,0 +1,1 @@
+"""`artrestore weights ...`: what there is, fetching it, and giving it to others."""

@@ -3,9 +3,14 @@
 Nothing in them looks further than its kernels reach, so that neighbouring tiles agree where they overlap.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_RELU = partial(F.relu, inplace=True)
 
 
 class LayerNorm2d(nn.Module):
@@ -27,14 +32,15 @@ class LayerNorm2d(nn.Module):
 class ResidualBlock(nn.Module):
     """Two dense 3x3 convolutions beside a shortcut; begins as the identity."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, activation: Callable[[Tensor], Tensor] = _RELU) -> None:
         super().__init__()
+        self.activation = activation
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = zero_initialised(nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, h: Tensor) -> Tensor:
-        """Give h + conv(relu(conv(h)))."""
-        added: Tensor = self.second(F.relu(self.first(h), inplace=True))
+        """Give h + conv(activation(conv(h)))."""
+        added: Tensor = self.second(self.activation(self.first(h)))
         return h + added
 
 

@@ -54,7 +54,10 @@ class TrainConfig:
         crops_per_picture: crops taken from a picture each time it is decoded.
         learning_rate, optimizer, schedule: of the optimizer; the schedule is fitted to the budget.
         backbone_rate: factor on the learning rate of all stages but `uncertainty`, which change what is restored.
+        adam_beta1: decay of the mean gradient of adam and adamw.
         beta: weight of the KL divergence.
+        kl_warmup: part of each stage over which that weight grows from zero.
+        free_bits: nats that each unit of a latent vector counts for at least in the KL divergence.
         clip_grad_norm: gradients are scaled down to this norm; 0 does not clip.
         ema: decay of the moving average of the weights, which is what is kept; 0 keeps the weights themselves.
         val_fraction: part of the clear pictures held out, with all their distorted versions.
@@ -81,8 +84,11 @@ class TrainConfig:
     learning_rate: Rate
     backbone_rate: Rate = 1.0
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"]
+    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     schedule: Literal["cosine", "constant"]
     beta: Weight
+    kl_warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
+    free_bits: Weight = 0.0
     clip_grad_norm: Weight
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -137,13 +143,13 @@ def resolve_config(given: Mapping[str, Any], file: Path | None = None) -> TrainC
     _require_types(settings)
     if typed_budget := {key for key in BUDGETS if given.get(key) is not None}:
         settings = {k: v for k, v in settings.items() if k not in BUDGETS - typed_budget}
-    if not BUDGETS & settings.keys():
-        settings["minutes"] = DEFAULT_MINUTES
     settings = _with_network(absolute_folders(settings))
     arch = str(settings["arch"])
     defaults = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
     defaults.pop("stage_shares")
-    fine_tuning = defaults.pop("fine_tuning")
+    fine_tuning, epochs = defaults.pop("fine_tuning"), defaults.pop("epochs")
+    if not BUDGETS & settings.keys():
+        settings |= {"epochs": epochs} if epochs else {"minutes": DEFAULT_MINUTES}
     if "start_from" in settings and "learning_rate" not in settings:
         defaults["backbone_rate"] = fine_tuning
     return make_config(_with_recipe(defaults | settings))

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from artrestore.errors import InputError, PairingError, UnsupportedError, UsageError
-from artrestore.metrics import Metrics
+from artrestore.metrics import Metrics, pooled_psnr, summarize
 from artrestore.models.loading import load_model
 from artrestore.sampling import draw_samples
-from artrestore.scoring import pooled_psnr, score_folders, summarize
+from artrestore.scoring import score_folders
 from conftest import save_smooth, smooth_picture, write_tiny_weights
 
 

@@ -13,8 +13,8 @@ SOURCE = Path(artrestore.__file__).parent
 # A room may import from rooms further down, never from its own row's other rooms, never up.
 ROWS = [
     {"cli"},
-    {"restoration", "training", "scoring", "sampling", "damaging"},
-    {"reporting"},
+    {"restoration", "training", "scoring", "comparing", "sampling", "damaging"},
+    {"reporting", "matching"},
     {"models"},
     {"losses", "metrics", "tiling", "pairing", "damage", "uncertainty"},
     {"io", "lookup"},

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from artrestore import __version__
-from artrestore.cli import calibrate, damage, doctor, models, restore, sample, score, train
+from artrestore.cli import calibrate, compare, damage, doctor, models, restore, sample, score, train
 from artrestore.cli.options import VERBOSE_KEY, Verbose
 from artrestore.errors import ArtRestoreError
 
@@ -80,6 +80,7 @@ app.command("train")(train.train)
 app.command("restore")(restore.restore)
 app.command("damage")(damage.damage)
 app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)
 app.command("sample")(sample.sample)
 app.command("models")(models.models)

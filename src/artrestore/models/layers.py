@@ -1,5 +1,8 @@
 """Building blocks that several architectures share."""
 
+from collections.abc import Sequence
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,6 +11,7 @@ from artrestore.losses import kl_to_standard_normal
 
 # exp(logvar) stays finite in float32 within these, and no useful posterior lies outside.
 _LOGVAR_RANGE = (-30.0, 20.0)
+_ACTIVE_VARIANCE = 0.01
 
 
 class DiagonalGaussian:
@@ -17,6 +21,11 @@ class DiagonalGaussian:
         self.mu = mu
         self.logvar = logvar.clamp(*_LOGVAR_RANGE)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Several batches as one, on the CPU."""
+        return cls(torch.cat([part.mu.cpu() for part in parts]), torch.cat([part.logvar.cpu() for part in parts]))
+
     def sample(self) -> Tensor:
         """Draw `mu + eps * exp(logvar / 2)`, eps ~ N(0, I): the reparameterization of Kingma & Welling 2013."""
         return self.mu + torch.randn_like(self.mu) * torch.exp(0.5 * self.logvar)
@@ -24,6 +33,10 @@ class DiagonalGaussian:
     def kl(self, *, free_bits: float = 0.0) -> Tensor:
         """KL divergence to N(0, I) in nats: mean over N, sum over D, each at least `free_bits`."""
         return kl_to_standard_normal(self.mu, self.logvar, free_bits=free_bits)
+
+    def active_units(self) -> int:
+        """How many of D are in use: their mean varies over N, with a variance above 0.01 (Burda et al. 2016)."""
+        return int((self.mu.var(dim=0, correction=0) > _ACTIVE_VARIANCE).sum())
 
 
 class BatchNorm2d(nn.Module):

@@ -101,7 +101,7 @@ class UNetVAE(LatentVectorVAE):
     spec: ClassVar[ModelSpec] = ModelSpec(
         summary="U-Net with a latent vector as its bottleneck; sharp restorations of large tiles",
         can_sample=False,
-        training=TrainingDefaults(learning_rate=1e-4, schedule="constant", batch_size=16, epochs=100),
+        training=TrainingDefaults(learning_rate=1e-4, schedule="constant", batch_size=8, epochs=100),
     )
 
     def __init__(self, config: UNetVAEConfig) -> None:

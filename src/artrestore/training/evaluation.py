@@ -9,6 +9,7 @@ from torch import Tensor
 
 from artrestore.metrics import peak_signal_noise_ratio, structural_similarity
 from artrestore.models.base import RestorationModel, Surroundings
+from artrestore.models.layers import DiagonalGaussian
 from artrestore.reporting.grids import save_grid
 from artrestore.training.cropping import Cropping
 from artrestore.training.data import load_crops
@@ -19,7 +20,6 @@ _BATCH = 16
 _DRAWN = 8
 _SAMPLES = 16
 _MOST_PSNR = 60.0
-_ACTIVE_VARIANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +95,11 @@ class Evaluator:
         return torch.cat(restored)
 
     def _active_units(self) -> int:
-        """Units whose mean varies over the crops, with a variance above 0.01 (Burda et al. 2016)."""
+        """Units of the latent vector that vary with the crop."""
         device = next(self.model.parameters()).device
         with _evaluating(self.model):
-            means = [self.model.infer(self.given[part].to(device)).mu.cpu() for part in _parts(len(self.given))]
-        variance = torch.cat(means).var(dim=0, correction=0)
-        return int((variance > _ACTIVE_VARIANCE).sum())
+            posteriors = [self.model.infer(self.given[part].to(device)) for part in _parts(len(self.given))]
+        return DiagonalGaussian.joined(posteriors).active_units()
 
 
 def _parts(total: int) -> Iterator[slice]:

@@ -68,8 +68,8 @@ def test_the_adversary_is_in_the_state_and_not_in_the_weights(config_of: Callabl
     assert any(name.startswith("adversary.0.exp_avg") for name in state)
     assert not any("discriminator" in name for name in weights)
     assert load_model(settings.out / "best.safetensors", device="cpu").model.name == "pix2pix"
-    assert "adversarial" in _line(last)
-    assert "discriminator" in _line(last)
+    assert " adv. " in _line(last)
+    assert " disc. " in _line(last)
 
 
 def test_each_of_two_players_moves_by_its_own_optimizer() -> None:

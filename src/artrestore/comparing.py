@@ -180,8 +180,11 @@ class Comparison:
                 for result in self.results
             ],
             "by_picture": [
-                {"picture": str(match.name), "clear": match.clear.name}
-                | {result.name: result.metrics[index].as_dict() for result in self.results}
+                {
+                    "picture": str(match.name),
+                    "clear": match.clear.name,
+                    "metrics": {result.name: result.metrics[index].as_dict() for result in self.results},
+                }
                 for index, match in enumerate(self.matches[: len(self.results[0].metrics)])
             ],
         }

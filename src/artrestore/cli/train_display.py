@@ -12,6 +12,7 @@ from artrestore.cli.console import console, duration
 from artrestore.training.trainer import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
+_TITLES = {"kl": "KL", "adversarial": "adv.", "discriminator": "disc."}
 # Rates of latents, in nats per pixel, by the part of the loss that holds them.
 _RATES = {"kl_tone": "tone", "kl_16": "1/16", "kl_8": "1/8", "kl_4": "1/4"}
 
@@ -121,4 +122,4 @@ def render(progress: Progress) -> Group:
 
 
 def _title(name: str) -> str:
-    return "KL" if name == "kl" else name
+    return _TITLES.get(name, name)

@@ -249,7 +249,8 @@ class RestorationModel(nn.Module, ABC):
         Raises:
             UnsupportedError: the architecture cannot generate.
         """
-        z = torch.randn(count, self.latent_dim or 1, generator=generator) * temperature
+        length = self.latent_dim or 0  # without a latent vector, `generate` refuses whatever it is given
+        z = torch.randn(count, length, generator=generator) * temperature
         return self.generate(z.to(next(self.parameters())))
 
     @property

@@ -5,7 +5,6 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
-from artrestore.errors import UnsupportedError
 from artrestore.losses import squared_error
 from artrestore.models.base import RestorationModel, StageName, Surroundings, TileRule
 from artrestore.models.layers import DiagonalGaussian
@@ -68,8 +67,5 @@ class LatentVectorVAE(RestorationModel):
     def generate(self, z: Tensor) -> Tensor:
         """Decode latent vectors (N, D) to pictures: (N, 3, S, S) in [0, 1]."""
         if not self.spec.can_sample:
-            raise UnsupportedError(
-                f"{self.name} cannot generate pictures: its decoder needs the features of a picture",
-                hint="`artrestore models` lists the architectures that can sample.",
-            )
+            return super().generate(z)
         return torch.sigmoid(self.decode_logits(z, []).float())

@@ -19,4 +19,4 @@ def multiply_adds_per_pixel(name: str, config: Mapping[str, Any]) -> float:
         tile = torch.empty(1, 3, side, side)
         with FlopCounterMode(display=False) as counter:
             model(tile)
-    return counter.get_total_flops() / 2 / side**2
+    return float(counter.get_total_flops()) / 2 / side**2

@@ -1,6 +1,7 @@
 """Animations of pictures that a network made."""
 
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -18,8 +19,6 @@ def save_animation(path: Path, frames: Tensor) -> None:
         OutputError: the file cannot be written.
     """
     first, *others = (to_image(frame.numpy()) for frame in frames)
+    quality: dict[str, Any] = {"quality": 85} if path.suffix.lower() == ".webp" else {}
     with atomic_path(path) as temporary:
-        first.save(
-            temporary, save_all=True, append_images=others, duration=_MILLISECONDS, loop=0,
-            **({"quality": 85} if path.suffix.lower() == ".webp" else {}),
-        )  # fmt: skip
+        first.save(temporary, save_all=True, append_images=others, duration=_MILLISECONDS, loop=0, **quality)

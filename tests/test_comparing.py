@@ -2,12 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from typer.testing import Result
 
+from artrestore.io.weights_file import read_header, read_tensors, write_weights
 from artrestore.models.cost import multiply_adds_per_pixel
 from artrestore.models.registry import ARCHITECTURES, build
 from artrestore.scoring import score_folders
@@ -109,6 +111,17 @@ def test_what_a_weight_file_tells_of_its_training_is_in_the_table(picture_set: t
     assert both[0] == pytest.approx(second["record"]["seconds"] + both[1])  # the run it began from counts
     write_tiny_weights(Path("c.safetensors"))
     assert "-" in run("compare", "c.safetensors", "--damaged", damaged, "--clear", clear).output
+
+
+def test_networks_that_learnt_from_other_pictures_are_told_of(picture_set: tuple[Path, Path], run) -> None:
+    for name in ("a", "b"):
+        path = write_tiny_weights(Path(f"{name}.safetensors"))
+        header = replace(read_header(path), training={"data": {"digest": name}})
+        write_weights(path, read_tensors(path), header)
+    clear, damaged = picture_set
+    result = run("compare", "a.safetensors", "b.safetensors", "--damaged", damaged / "b", "--clear", clear / "b")
+    assert result.exit_code == 0, result.output
+    assert "not trained on the same pictures" in " ".join(result.stderr.split())
 
 
 def test_networks_of_one_name_are_refused(picture_set: tuple[Path, Path], run) -> None:

@@ -62,7 +62,10 @@ def test_files_stay_small() -> None:
     assert not long
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["restore", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], *([name, "--help"] for name in ("train", "restore", "sample", "compare"))],
+)
 def test_help_and_version_load_no_torch(arguments: list[str]) -> None:
     program = (
         f"import sys; from artrestore.cli.app import app; sys.argv[1:] = {arguments}\n"

@@ -16,7 +16,7 @@ from artrestore.models.loading import LoadedModel, load_model
 from artrestore.reporting.animation import ANIMATED_SUFFIXES, save_animation
 from artrestore.sampling.density import Density, fit_gaussian, fit_mixture
 from artrestore.sampling.encodings import encode, read_squares, read_whole
-from artrestore.sampling.generating import draw_latents, draw_samples, generate
+from artrestore.sampling.generating import draw_latents, generate
 from artrestore.sampling.options import SampleOptions
 from artrestore.sampling.quality import features, kernel_distance, real_distance
 from artrestore.sampling.walks import between, round_walk
@@ -36,6 +36,10 @@ def folder() -> Path:
 
 
 # The prior
+
+
+def draw_samples(loaded: LoadedModel, count: int, **options: Any) -> torch.Tensor:
+    return generate(loaded, draw_latents(loaded, count, **options))
 
 
 def test_samples_follow_the_seed_and_the_temperature(loaded: LoadedModel) -> None:
@@ -285,6 +289,10 @@ def test_pictures_that_are_read_are_never_written_over(run, loaded: LoadedModel,
     )  # fmt: skip
     assert result.exit_code == 6
     assert (folder / "0.png").read_bytes() == before
+    for option in ("--reconstruct", "--distance"):
+        options = (option, folder, "--out", folder / "0.png", "--overwrite", "--weights", loaded.path)
+        assert run("sample", *options).exit_code == 6
+        assert (folder / "0.png").read_bytes() == before
 
 
 def test_too_few_real_pictures_for_a_distance_are_an_input_error(run, loaded: LoadedModel) -> None:

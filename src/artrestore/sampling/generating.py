@@ -65,11 +65,6 @@ def generate(loaded: LoadedModel, latents: Tensor) -> Tensor:
         return torch.cat([loaded.model.generate(part.to(weight)).float().cpu() for part in latents.split(_BATCH)])
 
 
-def draw_samples(loaded: LoadedModel, count: int, *, seed: int = 0, temperature: float = 1.0) -> Tensor:
-    """Draw pictures from the prior: (count, 3, H, W) in [0, 1], on the CPU; see `draw_latents`."""
-    return generate(loaded, draw_latents(loaded, count, seed=seed, temperature=temperature))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """What `save_samples` wrote: how many pictures, and how far they are from real ones, if that was asked."""

@@ -60,11 +60,18 @@ class SampleOptions:
         if self.count < 1 or not 0 <= (self.temperature or 0) < math.inf:
             raise UsageError("The number of samples must be at least 1 and the temperature finite, not negative")
         self._require_what_goes_together()
-        read = {real_path(path) for path in (self.restore, *(self.interpolate or ())) if path}
-        if read & {real_path(path) for path in self.files}:
+        if any(self._is_original(path) for path in self.files if path.exists()):
             raise OutputError(
                 "An original would be written over, which never happens", hint="Name another output."
             )
+
+    def _is_original(self, output: Path) -> bool:
+        """Whether a file that is there is a picture that is read, or may be one."""
+        files = (self.restore, *(self.interpolate or ()))
+        folders = (self.pictures, self.reconstruct, self.distance)
+        return real_path(output) in {real_path(path) for path in files if path} or any(
+            real_path(output).is_relative_to(real_path(folder)) for folder in folders if folder
+        )
 
     def _require_what_goes_together(self) -> None:
         modes = {

@@ -33,9 +33,8 @@ from artrestore.damaging.batch import generator_for
 from artrestore.damaging.plan import DamageJob
 from artrestore.io.pictures import Array
 from artrestore.io.tables import write_json
-from artrestore.metrics import Metrics, measure
+from artrestore.metrics import Metrics, measure, pooled_psnr
 from artrestore.restoration.request import Mask
-from artrestore.scoring import pooled_psnr
 from networks import Network, add_network_options, as_file, load_networks, mean, read_pictures, worst
 
 MOST_PSNR = 60.0  # equal pictures have an infinite one, which would hide all others in a mean

@@ -120,6 +120,7 @@ class NAFNet(RestorationModel):
         clear: Tensor,
         *,
         beta: float,  # noqa: ARG002
+        free_bits: float = 0.0,  # noqa: ARG002
         stage: StageName = "restore",  # noqa: ARG002
         around: Surroundings | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:

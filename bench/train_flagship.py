@@ -26,14 +26,11 @@ loader alone, and `bench/pack_pictures.py` makes pictures small enough to travel
 """
 
 import argparse
-import contextlib
-import shlex
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from artrestore.io.weights_file import read_header, read_tensors, write_weights
+from commands import run
 
 HERE = Path(__file__).parent
 TONE, BEGINNING, TRAINING = (HERE / "recipes" / f"{name}.toml" for name in ("tone", "beginning", "training"))
@@ -82,18 +79,6 @@ def train_command(phase: Phase, arguments: argparse.Namespace) -> list[object]:
     if phase in FLAGSHIP:
         command += ["--crop-size", arguments.crop_size, "--generated", arguments.generated]
     return [*command, *phase.options]  # of an option that is there twice the last counts
-
-
-def run(command: list[object]) -> None:
-    """Run `artrestore` with these arguments; end as it ended if it failed or was stopped."""
-    words = [str(word) for word in command]
-    print("\n$ artrestore", shlex.join(words), flush=True)
-    process = subprocess.Popen([sys.executable, "-m", "artrestore", *words])  # noqa: S603
-    while process.returncode is None:
-        with contextlib.suppress(KeyboardInterrupt):  # the command has had it too, and saves
-            process.wait()
-    if process.returncode:
-        raise SystemExit(process.returncode)
 
 
 def export(source: Path, target: Path) -> None:

@@ -24,7 +24,15 @@ settings.load_profile("untimed")
 
 TINY = {"picture_size": 32, "widths": (8, 12, 16), "hidden_dim": 16, "latent_dim": 6}
 TINY_FLAGSHIP = {"widths": (8, 8, 8, 8), "blocks": (1, 1, 1), "middle_blocks": 2, "noise": (2, 2, 2)}
-TINY_OF = {"conv-vae": TINY, "skip-vae": TINY, "hierarchical-vae": TINY_FLAGSHIP}
+TINY_UNET = {"widths": (8, 8, 16, 16, 16)}  # which makes pictures of 32 pixels
+TINY_OF = {
+    "conv-vae": TINY,
+    "skip-vae": TINY,
+    "unet-vae": {**TINY_UNET, "latent_dim": 6},
+    "pix2pix": {**TINY_UNET, "discriminator_widths": (4, 8), "discriminator_hidden": 8},
+    "resnet-vae": {"picture_size": 32, "widths": (8, 12, 16), "latent_dim": 8},
+    "hierarchical-vae": TINY_FLAGSHIP,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The benchmarks run, on next to nothing, and are listed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from artrestore.io.weights_file import read_header
-from conftest import save_smooth, write_tiny_weights
+from conftest import TINY_OF, save_smooth, write_tiny_weights
 
 BENCH = Path(__file__).parents[1] / "bench"
 FEW = "--side 64 --pictures 2 --device cpu"
@@ -26,6 +27,10 @@ COMMANDS = {
         "Sheets are in sheets",
     ),
     "damage.py clear --loader-only --recipes none --workers 1 --size 32 --seconds 0.1": ("1 worker", "none"),
+    "study.py clear clear --arch conv-vae pix2pix --minutes 0.02 --recipe mild --variants 1 --samples 4 "
+    "--workers 0 --config tiny --device cpu": ("Means over 3 pictures", "pix2pix", "sample -n 4"),
+    "beta_sweep.py clear clear --arch conv-vae --betas 0.1 10 --minutes 0.02 --samples 8 --workers 0 --device cpu "
+    "--config tiny/conv-vae.toml": ("PSNR", "active", "beta.png"),
     "pack_pictures.py clear packed": ("3 pictures",),
     "revive.py a.safetensors b.safetensors --pictures clear": ("down_blocks.0.0", "units were dead"),
     "gigapixel.py --megapixels 0.3 --scratch .": ("GiB", "548 x 548 tif"),
@@ -38,6 +43,10 @@ def material() -> None:
         save_smooth(Path(f"clear/{index}.png"), 80, 72, seed=index)
     write_tiny_weights(Path("a.safetensors"), "hierarchical-vae")
     write_tiny_weights(Path("b.safetensors"), "skip-vae")
+    for name in ("conv-vae", "pix2pix"):
+        fields = "\n".join(f"{key} = {json.dumps(value)}" for key, value in TINY_OF[name].items())
+        Path("tiny").mkdir(exist_ok=True)
+        Path(f"tiny/{name}.toml").write_text(f"batch_size = 4\n[model]\n{fields}\n")
 
 
 def bench(command: str) -> subprocess.CompletedProcess[str]:

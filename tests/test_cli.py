@@ -293,7 +293,7 @@ def test_sample_draws_a_grid_and_single_pictures(tmp_path: Path, run) -> None:
 def test_models_lists_the_registry(run) -> None:
     result = run("models")
     assert result.exit_code == 0
-    for words in ("conv-vae", "skip-vae (default)", "128 x 128", "18,371,523", "yes", "no"):
+    for words in ("conv-vae", "by default: skip-vae", "128 x 128", "18,371,523", "yes", "no"):
         assert words in result.output
 
 

@@ -11,9 +11,11 @@ from artrestore.losses import (
     bernoulli_nll,
     charbonnier,
     crps_of_two,
+    judged,
     kl_to_standard_normal,
     laplace_nll,
     log_per_picture,
+    squared_error,
 )
 
 
@@ -80,3 +82,24 @@ def test_the_score_is_best_for_samples_of_the_truth() -> None:
         for spread in (0.0, 0.5, 1.0, 1.5)
     }
     assert min(scores, key=lambda key: scores[key]) == (0.0, 1.0)
+
+
+def test_free_bits_pull_at_no_unit_that_carries_less() -> None:
+    mu = torch.tensor([[0.1, 3.0], [-0.1, 3.0]], requires_grad=True)
+    divergence = kl_to_standard_normal(mu, torch.zeros(2, 2), free_bits=1.0)
+    divergence.backward()
+    assert divergence.item() == pytest.approx(1.0 + 4.5)  # the free bits of the first, the second's own
+    assert mu.grad is not None
+    assert mu.grad[:, 0].tolist() == [0, 0]
+    assert mu.grad[:, 1].tolist() == [1.5, 1.5]
+
+
+def test_a_squared_error_is_a_sum_over_pixels_and_a_mean_over_pictures() -> None:
+    assert squared_error(torch.full((2, 3, 4, 4), 0.5), torch.zeros(2, 3, 4, 4)).item() == 12.0
+
+
+def test_a_verdict_costs_nothing_if_it_is_right_and_sure() -> None:
+    sure = torch.full((4, 1), 30.0)
+    assert judged(sure, 1.0).item() == pytest.approx(0, abs=1e-6)
+    assert judged(sure, 0.0).item() == pytest.approx(30)
+    assert judged(torch.zeros(4, 1), 1.0).item() == pytest.approx(math.log(2))

@@ -9,7 +9,7 @@ from artrestore.models.base import RestorationModel, StageName, Surroundings, th
 from artrestore.models.layers import DiagonalGaussian
 from artrestore.models.registry import ARCHITECTURES, architecture, build, names_that_can_sample
 from artrestore.training.step import GradientGuard, make_optimizer, train_step
-from conftest import TINY, TINY_OF, shaken, tiny_model
+from conftest import TINY_OF, shaken, tiny_model
 
 every = pytest.mark.parametrize("name", ARCHITECTURES)
 every_stage = pytest.mark.parametrize(
@@ -19,6 +19,9 @@ every_stage = pytest.mark.parametrize(
 WRONG = {
     "conv-vae": ({"picture_size": 100}, {"latent_dim": 0}, {"no_such_field": 1}, {"widths": [8, "x"]}),
     "skip-vae": ({"picture_size": 100}, {"latent_dim": 0}, {"no_such_field": 1}, {"widths": [8, "x"]}),
+    "unet-vae": ({"widths": [8]}, {"latent_dim": 0}, {"picture_size": 256}, {"slope": 1}),
+    "pix2pix": ({"widths": [8, 8, 8]}, {"lambda_l1": -1}, {"latent_dim": 8}, {"dropout": 1.0}),
+    "resnet-vae": ({"picture_size": 100}, {"latent_dim": 0}, {"hidden_dim": 8}, {"widths": [8, "x"]}),
     "hierarchical-vae": ({"widths": [8, 8, 8]}, {"middle_blocks": 1}, {"no_such_field": 1}, {"grid": 0}),
 }
 
@@ -63,6 +66,110 @@ def test_specified_parameter_count_and_stage_shapes(name: str) -> None:
     ]
     strided = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     assert {(m.kernel_size, m.stride, m.padding) for m in strided} == {((4, 4), (2, 2), (1, 1))}
+
+
+def convolutions(model: nn.Module, kind: type[nn.Module]) -> set[tuple[object, ...]]:
+    return {(m.kernel_size, m.stride, m.padding) for m in model.modules() if isinstance(m, kind)}
+
+
+def test_specified_resnet_vae() -> None:
+    model = build("resnet-vae")
+    assert model.parameter_count == 27_527_491
+    shapes = layer_shapes(model, lambda: model(batch(model, 1)))
+    down = [(width, 64 >> stage, 64 >> stage) for stage, width in enumerate((32, 64, 128, 256))]
+    assert shapes == [
+        *(("Conv2d", shape) for shape in down for _ in range(3)),  # with stride 2, and a residual block's two
+        ("Linear", (512,)),
+        ("Linear", (512,)),
+        ("Linear", (16384,)),
+        ("ConvTranspose2d", (128, 16, 16)),
+        ("ConvTranspose2d", (64, 32, 32)),
+        ("ConvTranspose2d", (32, 64, 64)),
+        ("ConvTranspose2d", (3, 128, 128)),
+    ]
+    assert convolutions(model, nn.Conv2d) == {((3, 3), (2, 2), (1, 1)), ((3, 3), (1, 1), (1, 1))}
+    assert convolutions(model, nn.ConvTranspose2d) == {((3, 3), (2, 2), (1, 1))}
+    training = model.spec.training
+    assert (training.optimizer, training.learning_rate, training.schedule) == ("adam", 1e-4, "constant")
+    assert training.clip_grad_norm > 0
+
+
+U_NET_DOWN = [(width, 128 >> i, 128 >> i) for i, width in enumerate((64, 128, 256, 512, 512, 512, 512, 512))]
+U_NET_UP = [(width, 2 << i, 2 << i) for i, width in enumerate((512, 512, 512, 512, 256, 128, 64, 3))]
+
+
+def test_specified_unet_vae() -> None:
+    model = build("unet-vae").eval()
+    assert model.parameter_count == 50_810_755
+    shapes = layer_shapes(model, lambda: model(batch(model, 1)))
+    assert shapes == [
+        *((kind, shape) for shape in U_NET_DOWN for kind in ("Conv2d", "BatchNorm2d")),
+        ("Linear", (64,)),
+        ("Linear", (64,)),
+        *((kind, shape) for shape in U_NET_UP[:-1] for kind in ("ConvTranspose2d", "BatchNorm2d")),
+        ("ConvTranspose2d", U_NET_UP[-1]),
+    ]
+    assert convolutions(model, nn.Conv2d | nn.ConvTranspose2d) == {((4, 4), (2, 2), (1, 1))}
+    training = model.spec.training
+    assert (training.learning_rate, training.schedule, training.epochs) == (1e-4, "constant", 100)
+
+
+def test_specified_pix2pix() -> None:
+    model = build("pix2pix").eval()
+    assert model.parameter_count == 54_414_531
+    shapes = [shape for kind, shape in layer_shapes(model, lambda: model(batch(model, 1))) if kind[0] == "C"]
+    assert shapes == [*U_NET_DOWN, *U_NET_UP]
+    model.prepare_training()
+    critic = model.discriminator
+    assert sum(parameter.numel() for parameter in critic.parameters()) == 19_537_985
+    assert layer_shapes(critic, lambda: critic(torch.rand(1, 6, 256, 256))) == [
+        ("Conv2d", (64, 128, 128)),
+        ("Conv2d", (128, 64, 64)),
+        ("BatchNorm2d", (128, 64, 64)),
+        ("Conv2d", (256, 32, 32)),
+        ("BatchNorm2d", (256, 32, 32)),
+        ("Conv2d", (512, 16, 16)),
+        ("BatchNorm2d", (512, 16, 16)),
+        ("Linear", (128,)),
+        ("Linear", (1,)),
+    ]
+    assert convolutions(model, nn.Conv2d | nn.ConvTranspose2d) == {((4, 4), (2, 2), (1, 1))}
+    training = model.spec.training
+    assert (training.optimizer, training.adam_beta1, training.epochs) == ("adam", 0.5, 100)
+
+
+def test_unet_vae_puts_the_encoder_outputs_behind_the_layers_of_their_size() -> None:
+    model = tiny_model("unet-vae").eval()
+    picture = batch(model, 1)
+    posterior, features = model.encoder(picture)
+    h = posterior.mu[:, :, None, None]
+    for block, skip in zip(model.decoder.up, reversed(features[:-1]), strict=True):
+        h = torch.cat([torch.relu(block.norm(block.convolution(h))), skip], dim=1)
+    torch.testing.assert_close(model(picture), torch.sigmoid(model.decoder.last(h)))
+
+
+def test_the_adversary_learns_from_its_own_loss_alone() -> None:
+    model = in_training("pix2pix")
+    losses = model.training_losses(batch(model), batch(model).square(), beta=1.0)
+    losses["discriminator"].backward()
+    assert all(parameter.grad.any() for parameter in model.adversary_parameters())
+    assert all(parameter.grad is None for parameter in model.trained_parameters("restore"))
+    weight = model.config.lambda_l1
+    torch.testing.assert_close(losses["loss"], losses["adversarial"] + weight * losses["reconstruction"])
+
+
+def test_a_purely_adversarial_gan_has_no_other_loss() -> None:
+    model = build("pix2pix", TINY_OF["pix2pix"] | {"lambda_l1": 0.0})
+    model.prepare_training()
+    losses = model.training_losses(batch(model), batch(model).square(), beta=1.0)
+    assert losses["loss"].item() == losses["adversarial"].item()
+
+
+@pytest.mark.parametrize("name", ["unet-vae", "pix2pix"])
+def test_a_single_crop_can_be_learnt_from_with_batch_normalisation(name: str) -> None:
+    model = in_training(name)
+    losses = model.training_losses(batch(model, 1), batch(model, 1), beta=1.0)
+    assert all(torch.isfinite(loss) for loss in losses.values())
 
 
 def test_skip_vae_adds_the_encoder_outputs_before_the_relu() -> None:
@@ -151,28 +258,74 @@ def test_a_stage_reaches_all_that_it_trains_and_nothing_else(name: str, stage: S
         assert parameter.grad.any(), parameter_name
 
 
-@pytest.mark.parametrize("name", ["conv-vae", "skip-vae"])
+with_latent_vector = pytest.mark.parametrize("name", ["conv-vae", "skip-vae", "unet-vae", "resnet-vae"])
+
+
+@with_latent_vector
 def test_loss_is_reconstruction_plus_beta_times_kl(name: str) -> None:
     model = tiny_model(name)
     losses = model.training_losses(batch(model), batch(model), beta=3.0)
     torch.testing.assert_close(losses["loss"], losses["reconstruction"] + 3 * losses["kl"])
 
 
+@with_latent_vector
+def test_free_bits_are_what_each_unit_costs_at_least(name: str) -> None:
+    model = tiny_model(name)
+    costly = 1000.0  # nats, more than any unit carries
+    losses = model.training_losses(batch(model), batch(model), beta=2.0, free_bits=costly)
+    torch.testing.assert_close(
+        losses["loss"] - losses["reconstruction"], torch.tensor(2 * costly * model.latent_dim)
+    )
+    assert losses["kl"] < costly
+
+
+@pytest.mark.parametrize("name", ["unet-vae", "resnet-vae"])
+def test_the_reconstruction_is_the_squared_error_summed_over_pixels(name: str) -> None:
+    model = tiny_model(name).eval()
+    with torch.no_grad():
+        model.encoder.logvar.weight.zero_()
+        model.encoder.logvar.bias.fill_(-30)  # so that a sample is the mean
+    losses = model.training_losses(batch(model), batch(model).square(), beta=1.0)
+    expected = (model(batch(model)) - batch(model).square()).square().flatten(1).sum(dim=1).mean()
+    torch.testing.assert_close(losses["reconstruction"], expected)
+
+
+@every
+def test_a_latent_vector_is_there_or_is_refused(name: str) -> None:
+    model = tiny_model(name).eval()
+    if model.latent_dim is None:
+        with pytest.raises(UnsupportedError, match=name):
+            model.infer(batch(model))
+        return
+    assert model.infer(batch(model)).mu.shape == (4, model.latent_dim)
+    z = torch.zeros(2, model.latent_dim)
+    if model.spec.can_sample:
+        torch.testing.assert_close(model.generate(model.infer(batch(model)).mu), model(batch(model)))
+    else:
+        with pytest.raises(UnsupportedError, match=name):
+            model.generate(z)
+
+
 @every
 def test_one_batch_can_be_overfitted(name: str) -> None:
-    model = build(
-        name, TINY | {"latent_dim": 16, "hidden_dim": 64} if "picture_size" in TINY_OF[name] else TINY_OF[name]
-    )
+    roomy = {"hidden_dim": 64} if name in ("conv-vae", "skip-vae") else {}
+    roomy |= {"latent_dim": 16} if build(name, TINY_OF[name]).latent_dim else {}
+    model = build(name, {**TINY_OF[name], **roomy})
+    model.prepare_training()
     generator = torch.Generator().manual_seed(0)
     pictures = nn.functional.interpolate(torch.rand(2, 3, 4, 4, generator=generator), size=32, mode="bilinear")
     damaged = (pictures + 0.2 * torch.rand(2, 3, 32, 32, generator=generator) - 0.3).clamp(0, 1)
-    optimizer = make_optimizer("adam", list(model.parameters()), 3e-3)
-    before = nn.functional.mse_loss(model(damaged), pictures).item()
+    optimizer = make_optimizer("adam", model.trained_parameters("restore"), 3e-3)
+    against = model.adversary_parameters()
+    adversary = make_optimizer("adam", against, 1e-4) if against else None
+    before = nn.functional.mse_loss(model.eval()(damaged), pictures).item()
+    model.train()
     for _ in range(250):
         train_step(
-            model, optimizer, damaged, pictures, beta=0.1, clip_grad_norm=0, guard=GradientGuard(), bf16=False
-        )
-    assert nn.functional.mse_loss(model(damaged), pictures).item() < 0.2 * before
+            model, optimizer, damaged, pictures, beta=0.1, clip_grad_norm=0, guard=GradientGuard(), bf16=False,
+            adversary=adversary,
+        )  # fmt: skip
+    assert nn.functional.mse_loss(model.eval()(damaged), pictures).item() < 0.2 * before
 
 
 @every_stage
@@ -255,7 +408,7 @@ def test_unknown_names_are_refused_with_the_nearest_one() -> None:
 
 
 def test_names_that_can_sample_are_named() -> None:
-    assert names_that_can_sample() == ["conv-vae"]
+    assert names_that_can_sample() == ["conv-vae", "resnet-vae"]
 
 
 def test_skip_vae_trains_in_two_stages() -> None:

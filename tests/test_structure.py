@@ -13,8 +13,8 @@ SOURCE = Path(artrestore.__file__).parent
 # A room may import from rooms further down, never from its own row's other rooms, never up.
 ROWS = [
     {"cli"},
-    {"restoration", "training", "scoring", "sampling", "damaging"},
-    {"reporting"},
+    {"restoration", "training", "scoring", "comparing", "sampling", "damaging"},
+    {"reporting", "matching"},
     {"models"},
     {"weights"},
     {"losses", "metrics", "tiling", "pairing", "damage", "uncertainty"},
@@ -63,7 +63,10 @@ def test_files_stay_small() -> None:
     assert not long
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["restore", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], *([name, "--help"] for name in ("train", "restore", "sample", "compare"))],
+)
 def test_help_and_version_load_no_torch(arguments: list[str]) -> None:
     program = (
         f"import sys; from artrestore.cli.app import app; sys.argv[1:] = {arguments}\n"

@@ -14,7 +14,7 @@ def progress(**losses: float) -> Progress:
         stage="uncertainty", stage_number=2, stage_count=2, epoch=12, step=12345, fraction=0.5, seconds_left=60.0,
         learning_rate=1e-3, result=StepResult(losses=losses, grad_norm=0.0123, skipped=False), skipped=0,
         pictures_per_second=28.4, evaluated=True,
-        evaluation=Evaluation(psnr=30.0, ssim=0.9, psnr_given=20.0, ssim_given=0.5),
+        evaluation=Evaluation(psnr=30.0, ssim=0.9, psnr_given=20.0, ssim_given=0.5, active_units=512),
     )  # fmt: skip
 
 
@@ -47,7 +47,11 @@ def test_small_losses_and_rates_can_be_read() -> None:
     assert "grad 0.0123" in line
 
 
-@pytest.mark.parametrize("losses", [FLAGSHIP, {"loss": 25140.0, "reconstruction": 25130.0, "kl": 10.2}])
+OF_A_VAE = {"loss": 25140.0, "reconstruction": 25130.0, "kl": 10.2}
+OF_A_GAN = {"loss": 9.1902, "reconstruction": 0.08051, "adversarial": 1.1402, "discriminator": 0.7263}
+
+
+@pytest.mark.parametrize("losses", [FLAGSHIP, OF_A_VAE, OF_A_GAN])
 def test_the_display_fits_a_terminal_of_80_columns(losses: dict[str, float]) -> None:
     console = Console(width=80, record=True, file=None)
     with console.capture() as captured:

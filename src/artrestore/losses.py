@@ -1,4 +1,4 @@
-"""Losses and proper scores: of the VAEs with a Bernoulli likelihood, of the flagship's mean, samples and scale."""
+"""Losses and proper scores: of VAEs with a latent vector, the GAN, and the flagship's mean, samples and scale."""
 
 import math
 
@@ -15,13 +15,34 @@ def bernoulli_nll(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), target.float(), reduction="sum") / len(target)
 
 
-def kl_to_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+def squared_error(restored: Tensor, target: Tensor) -> Tensor:
+    """Squared error of (N, C, H, W): sum over pixels, mean over N.
+
+    But for a constant it is -log of a normal density with variance 1/2 around what is restored, in nats, so that a
+    KL divergence can be added to it.
+    """
+    return (restored.float() - target.float()).square().sum() / len(target)
+
+
+def kl_to_standard_normal(mu: Tensor, logvar: Tensor, *, free_bits: float = 0.0) -> Tensor:
     """KL(N(mu, exp(logvar)) || N(0, I)) in closed form (Kingma & Welling 2013).
 
-    Sum over D, mean over N, in nats.
+    Mean over N, sum over D, in nats.
+
+    Args:
+        mu: (N, D), or any shape that begins with N.
+        logvar: the same.
+        free_bits: what each of the D counts at least, in nats; to carry less is not rewarded (Kingma et al. 2016).
     """
     mu, logvar = mu.float(), logvar.float()
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).flatten(1).sum(dim=1).mean()
+    units = 0.5 * (mu.square() + logvar.exp() - 1 - logvar).flatten(1).mean(dim=0)
+    return units.clamp(min=free_bits).sum()
+
+
+def judged(logits: Tensor, verdict: float) -> Tensor:
+    """Binary cross-entropy of a discriminator's logits against one verdict for all: 1 is real, 0 is not."""
+    logits = logits.float()
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, verdict))
 
 
 def charbonnier(restored: Tensor, reference: Tensor, eps: float = 1e-3) -> Tensor:

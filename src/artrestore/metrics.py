@@ -5,6 +5,7 @@ scikit-image's, with settings stated here because its defaults differ from the l
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -33,6 +34,14 @@ class Metrics:
         return asdict(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Mean and standard deviation (of the population) over pictures."""
+
+    mean: float
+    std: float
+
+
 METRIC_NAMES: dict[str, str] = {
     "mse": "MSE", "nrmse": "NRMSE", "psnr": "PSNR", "ssim": "SSIM", "hist_corr": "Hist. corr.",
 }  # fmt: skip
@@ -53,6 +62,18 @@ def measure(reference: Array, restored: Array) -> Metrics:
         ssim=structural_similarity(reference, restored, data_range=1.0),
         hist_corr=histogram_correlation(reference, restored, data_range=1.0),
     )
+
+
+def summarize(metrics: Sequence[Metrics]) -> dict[str, Summary]:
+    """Mean and standard deviation of every metric."""
+    columns = {key: np.array([getattr(m, key) for m in metrics], dtype=np.float64) for key in METRIC_NAMES}
+    return {key: _summary(values) for key, values in columns.items()}
+
+
+def pooled_psnr(metrics: Sequence[Metrics]) -> float:
+    """PSNR in dB of the mean MSE: unlike the mean of PSNRs, not ruled by pictures with hardly any damage."""
+    mse = float(np.mean([m.mse for m in metrics]))
+    return math.inf if mse == 0 else -10 * math.log10(mse)
 
 
 def mean_squared_error(reference: Array, restored: Array) -> float:
@@ -118,3 +139,9 @@ def _require_same_shape(reference: Array, restored: Array) -> None:
     if reference.shape != restored.shape:
         (a, b), (c, d) = reference.shape[-2:], restored.shape[-2:]
         raise PictureError(f"The sizes differ: the reference is {b} x {a}, the other {d} x {c}")
+
+
+def _summary(values: Array) -> Summary:
+    # The deviation of values among which one is infinite is not defined; say so by NaN, without a warning.
+    finite = bool(np.isfinite(values).all())
+    return Summary(mean=float(values.mean()), std=float(values.std()) if finite else math.nan)

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from artrestore import __version__
-from artrestore.cli import calibrate, config, damage, doctor, models, restore, sample, score, train
+from artrestore.cli import calibrate, compare, config, damage, doctor, models, restore, sample, score, train
 from artrestore.cli.memory import keep_freed_memory
 from artrestore.cli.options import VERBOSE_KEY, Verbose, user_defaults
 from artrestore.cli.weights import app as weights
@@ -85,6 +85,7 @@ app.command("train")(train.train)
 app.command("restore")(restore.restore)
 app.command("damage")(damage.damage)
 app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)
 app.command("sample")(sample.sample)
 app.command("models")(models.models)

@@ -11,7 +11,9 @@ def models(verbose: Verbose = False) -> None:
     from artrestore.cli.console import console, note
     from artrestore.models.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, build
 
-    table = Table("Name", "What it is", "Input", title="Architectures", title_justify="left")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", title="Architectures", title_justify="left")
+    for heading in ("Name", "What it is", "Input"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "Name")
     for heading in ("Parameters", "Samples", "Uncertainty"):
         table.add_column(heading, justify="right")
     sizes = []
@@ -20,11 +22,11 @@ def models(verbose: Verbose = False) -> None:
             model = build(name)
             sizes += [f"{name} {s}: {build(name, c).parameter_count / 1e6:.1f} M" for s, c in model.sizes.items()]
         rule = model.tile_rule
-        size = f"{rule.tile_size} x {rule.tile_size}" if rule.fixed else f"multiples of {rule.multiple}"
-        shown = f"{name} (default)" if name == DEFAULT_ARCHITECTURE else name
+        size = f"{rule.tile_size} x {rule.tile_size}" if rule.fixed else f"by {rule.multiple}"
         abilities = ("yes" if able else "no" for able in (model.spec.can_sample, model.spec.can_quantify))
-        table.add_row(shown, model.spec.summary, size, f"{model.parameter_count:,}", *abilities)
+        table.add_row(name, model.spec.summary, size, f"{model.parameter_count:,}", *abilities)
     console.print(table)
+    note(f"Trained by default: {DEFAULT_ARCHITECTURE}")
     note("Larger and smaller pictures are restored tile by tile.")
     note(f"Sizes (train --size): {', '.join(sizes)}")
     note(f"Bundled weights (--weights): {', '.join(_bundled())}")

@@ -1,66 +1,69 @@
 """`artrestore sample -n 16`."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+import artrestore.cli.sample_options as o
 from artrestore.cli.options import Device, Offline, Verbose, Weights
+from artrestore.errors import OutputError
 
 
 def sample(
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=4096, help="How many pictures to draw.")] = 16,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", metavar="PICTURE", help="Draw plausible restorations of this picture.", show_default=False
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The grid, a PNG.")] = Path("samples.png"),
-    separate: Annotated[
-        Path | None, typer.Option(help="A folder for each picture on its own, too.", show_default=False)
-    ] = None,
+    count: o.Count = 16,
+    start: o.From = None,
+    posterior: o.Posterior = None,
+    pictures: o.Pictures = None,
+    interpolate: o.Interpolate = None,
+    linear: o.Linear = False,
+    reconstruct: o.Reconstruct = None,
+    out: o.Out = Path("samples.png"),
+    separate: o.Separate = None,
+    animate: o.Animate = None,
+    distance: o.Distance = None,
+    overwrite: o.Overwrite = False,
     weights: Weights = None,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same pictures.")] = 0,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Standard deviation of the noise; less: tamer pictures. Default: 1, or as calibrated.",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    seed: o.Seed = 0,
+    temperature: o.Temperature = None,
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
     """Draw new pictures from a model's prior, or several restorations of one damaged picture."""
     from artrestore.cli.console import note
     from artrestore.cli.weights.shared import fetched
-    from artrestore.errors import OutputError, UsageError
     from artrestore.io.settings import read_settings
     from artrestore.models.devices import describe
     from artrestore.models.loading import load_model
     from artrestore.models.registry import GENERATIVE_WEIGHTS
+    from artrestore.sampling.options import SampleOptions
 
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"The grid is a PNG, and {out} is not named so", hint=f"--out {out.with_suffix('.png')}")
-    singles = [separate / f"sample-{index + 1:04d}.png" for index in range(count)] if separate else []
-    there = [str(path) for path in (out, *singles) if path.exists()]
+    options = SampleOptions(
+        out=out, separate=separate, animate=animate, distance=distance, count=count, seed=seed,
+        temperature=temperature, posterior=posterior, pictures=pictures, interpolate=interpolate,
+        spherical=not linear, reconstruct=reconstruct, restore=start,
+    )  # fmt: skip
+    there = [str(path) for path in options.files if path.exists()]
     if there and not overwrite:
         raise OutputError("Files are already there", hint="Add --overwrite or name others.", details=there)
+    usual = read_settings().weights if start else GENERATIVE_WEIGHTS
+    loaded = load_model(fetched(weights or usual), device=device)
     if start is None:
-        from artrestore.sampling import save_samples
+        from artrestore.sampling.generating import save_samples
 
-        loaded = load_model(fetched(weights or GENERATIVE_WEIGHTS), device=device)
-        save_samples(loaded, out, singles, count=count, seed=seed, temperature=temperature)
+        made = save_samples(loaded, options)
+        what = options.in_words(made.count)
     else:
         from artrestore.restoration.drawing import save_restorations
 
-        loaded = load_model(fetched(weights or read_settings().weights), device=device)
-        save_restorations(loaded, start, out, singles, count=count, seed=seed, temperature=temperature)
-    what = f"restorations of {start}" if start else "pictures"
-    note(f"{count} {what} from {loaded.model.name} ({loaded.path}) on {describe(loaded.device)}: {out}")
+        made = None
+        save_restorations(loaded, start, out, options.singles, count=count, seed=seed, temperature=temperature)
+        what = f"{count} restorations of {start}"
+    note(f"{what} from {loaded.model.name} ({loaded.path}) on {describe(loaded.device)}: {out}")
     if separate:
         note(f"Each on its own: {separate}")
+    if animate:
+        note(f"Animation: {animate}")
+    if made and made.distance is not None:
+        note(
+            f"Kernel distance of simple features from the pictures in {distance}: {made.distance:.3f}; "
+            f"as good as real would be {made.distance_of_halves:.3f}, that of their halves from each other"
+        )

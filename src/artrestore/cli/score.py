@@ -69,8 +69,7 @@ def _table(scores: "list[Score]") -> "Table":
     from rich.table import Table
 
     from artrestore.cli.console import plain
-    from artrestore.metrics import METRIC_NAMES
-    from artrestore.scoring import summarize
+    from artrestore.metrics import METRIC_NAMES, summarize
 
     table = Table("Picture", title=f"Restored against clear, {len(scores)} pictures", title_justify="left")
     for name in METRIC_NAMES.values():
@@ -89,8 +88,7 @@ def _gain_table(scores: "list[Score]") -> "Table":
     """Before, after and gain of each metric, as mean +- standard deviation; green where it got better."""
     from rich.table import Table
 
-    from artrestore.metrics import HIGHER_IS_BETTER, METRIC_NAMES
-    from artrestore.scoring import pooled_psnr, summarize
+    from artrestore.metrics import HIGHER_IS_BETTER, METRIC_NAMES, pooled_psnr, summarize
 
     sides = [[s.before for s in scores if s.before], [s.after for s in scores]]
     before, after = (summarize(side) for side in sides)
@@ -137,7 +135,7 @@ def _sheet_row(triple: "Triple", score: "Score") -> "SheetRow":
 def _as_json(scores: "list[Score]") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from artrestore.scoring import pooled_psnr, summarize
+    from artrestore.metrics import pooled_psnr, summarize
 
     sides = {"restored": [s.after for s in scores], "damaged": [s.before for s in scores if s.before]}
     summary = {

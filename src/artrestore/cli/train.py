@@ -73,7 +73,10 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Updates.", rich_help_panel=_BUDGET)] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Time; the learning-rate schedule fits it. Default: 30.", rich_help_panel=_BUDGET),
+        typer.Option(
+            help="Time; the schedule fits it. Default: 30, but 100 epochs for unet-vae and pix2pix.",
+            rich_help_panel=_BUDGET,
+        ),
     ] = None,
     stages: Annotated[
         str | None,
@@ -101,6 +104,20 @@ def train(
         float | None,
         typer.Option(
             help="Weight of the KL divergence; hierarchical-vae steers its own.", rich_help_panel=_LEARNING
+        ),
+    ] = None,
+    kl_warmup: Annotated[
+        float | None,
+        typer.Option(
+            help="Part of each stage over which that weight grows from zero. Default: 0.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = None,
+    free_bits: Annotated[
+        float | None,
+        typer.Option(
+            help="Nats that each latent unit counts for at least in the divergence. Default: 0.",
+            rich_help_panel=_LEARNING,
         ),
     ] = None,
     clip_grad_norm: Annotated[
@@ -170,7 +187,8 @@ def train(
         "arch": arch, "size": size, "epochs": epochs, "steps": steps, "minutes": minutes,
         "stages": _stage_names(stages), "batch_size": batch_size, "crop_size": crop_size,
         "learning_rate": learning_rate, "optimizer": optimizer, "schedule": schedule, "beta": beta,
-        "clip_grad_norm": clip_grad_norm, "ema": ema, "val_fraction": val_fraction, "fit": fit,
+        "kl_warmup": kl_warmup, "free_bits": free_bits, "clip_grad_norm": clip_grad_norm, "ema": ema,
+        "val_fraction": val_fraction, "fit": fit,
         "crops_per_picture": crops_per_picture, "workers": workers, "seed": seed, "device": device,
         "precision": precision, "out": out, "start_from": start_from,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from artrestore.cli.console import console, duration
 from artrestore.training.trainer import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
+_TITLES = {"kl": "KL", "adversarial": "adv.", "discriminator": "disc."}
 # Rates of latents, in nats per pixel, by the part of the loss that holds them.
 _RATES = {"kl_tone": "tone", "kl_16": "1/16", "kl_8": "1/8", "kl_4": "1/4"}
 
@@ -56,7 +57,9 @@ def _line(progress: Progress) -> str:
         f"left {duration(progress.seconds_left)}",
     ]
     if progress.evaluated and progress.evaluation:
-        parts.insert(3, f"val PSNR {progress.evaluation.psnr:.2f} SSIM {progress.evaluation.ssim:.4f}")
+        active = progress.evaluation.active_units
+        units = "" if active is None else f" active units {active}"
+        parts.insert(3, f"val PSNR {progress.evaluation.psnr:.2f} SSIM {progress.evaluation.ssim:.4f}{units}")
     if rates:
         parts.insert(3, "nats/pixel " + " ".join(f"{name} {value}" for name, value in rates.items()))
     if progress.skipped:
@@ -103,6 +106,11 @@ def render(progress: Progress) -> Group:
             "PSNR": f"{measured.psnr:.2f} dB" if measured else "-",
             "SSIM": f"{measured.ssim:.4f}" if measured else "-",
             "as given": f"{measured.psnr_given:.2f} dB" if measured and progress.stage != "clear" else "-",
+            **(
+                {"active units": f"{measured.active_units}"}
+                if measured and measured.active_units is not None
+                else {}
+            ),
         },
     }
     table = Table.grid(padding=(0, 2))
@@ -114,4 +122,4 @@ def render(progress: Progress) -> Group:
 
 
 def _title(name: str) -> str:
-    return "KL" if name == "kl" else name
+    return _TITLES.get(name, name)

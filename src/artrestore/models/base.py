@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artrestore.errors import UnsupportedError
+from artrestore.models.layers import DiagonalGaussian
 
 StageName = Literal["clear", "tone", "restore", "uncertainty"]
 THUMBNAIL_SIZE = 128
@@ -29,6 +30,8 @@ class TrainingDefaults:
         clip_grad_norm: gradients are scaled down to this norm; 0 does not clip.
         ema: decay of the moving average of the weights, which is what is kept; 0 keeps the weights themselves.
         fine_tuning: part of the learning rate that the backbone gets if training begins from other weights.
+        adam_beta1: decay of Adam's mean gradient.
+        epochs: the budget if none is named; None takes the usual minutes.
     """
 
     stages: tuple[StageName, ...] = ("restore",)
@@ -42,6 +45,8 @@ class TrainingDefaults:
     clip_grad_norm: float = 0.0
     ema: float = 0.0
     fine_tuning: float = 1.0
+    adam_beta1: float = 0.9
+    epochs: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +133,11 @@ class RestorationModel(nn.Module, ABC):
         """The picture sizes that this network takes."""
 
     @property
+    def latent_dim(self) -> int | None:
+        """Length D of the latent vector that stands for a picture; None: the network has none."""
+        return None
+
+    @property
     def noise_shape(self) -> tuple[tuple[int, int | None], ...]:
         """Channels of each latent of `draw`, and the pixels one of its values spans; None for a global one."""
         raise UnsupportedError(f"{self.name} cannot draw restorations", hint=_OTHER_WEIGHTS)
@@ -146,10 +156,40 @@ class RestorationModel(nn.Module, ABC):
         clear: Tensor,
         *,
         beta: float,
+        free_bits: float = 0.0,
         stage: StageName = "restore",
         around: Surroundings | None = None,
     ) -> dict[str, Tensor]:
-        """The scalar `loss` to minimise and its parts (`reconstruction`, `kl` ...), from one posterior sample."""
+        """The scalar `loss` to minimise and its parts (`reconstruction`, `kl` ...), from one posterior sample.
+
+        A network with an adversary also gives the `discriminator`'s loss; see `adversary_parameters`.
+
+        Args:
+            damaged: (N, 3, H, W) in [0, 1].
+            clear: what they were.
+            beta: weight of the KL divergence.
+            free_bits: what each unit of a latent vector counts at least in it, in nats.
+            stage: of the training.
+            around: see `forward`.
+        """
+
+    def infer(self, damaged: Tensor) -> DiagonalGaussian:  # noqa: ARG002
+        """The posterior of the latent vectors of (N, 3, H, W): normal distributions over (N, D).
+
+        Raises:
+            UnsupportedError: the architecture has no latent vector.
+        """
+        raise UnsupportedError(f"{self.name} does not put a picture into a latent vector", hint=_OTHER_WEIGHTS)
+
+    def generate(self, z: Tensor) -> Tensor:  # noqa: ARG002
+        """Decode latent vectors (N, D) to pictures: (N, 3, H, W) in [0, 1].
+
+        Raises:
+            UnsupportedError: the architecture cannot generate.
+        """
+        raise UnsupportedError(
+            f"{self.name} cannot generate pictures: it needs a picture to restore", hint=_OTHER_WEIGHTS
+        )
 
     def quantify(
         self,
@@ -189,6 +229,10 @@ class RestorationModel(nn.Module, ABC):
         """What a stage changes."""
         return list(self.parameters())
 
+    def adversary_parameters(self) -> list[nn.Parameter]:
+        """What an optimizer of its own changes to lessen the loss `discriminator`: nothing, but in a GAN."""
+        return []
+
     def weights(self) -> dict[str, Tensor]:
         """The tensors that restoring needs: what goes into a weight file."""
         return self.state_dict()
@@ -197,14 +241,8 @@ class RestorationModel(nn.Module, ABC):
         """Take over the tensors of a weight file; what only training needs is left as it is."""
         self.load_state_dict({**self.state_dict(), **tensors})
 
-    def sample(
-        self,
-        count: int,  # noqa: ARG002
-        *,
-        temperature: float,  # noqa: ARG002
-        generator: torch.Generator,  # noqa: ARG002
-    ) -> Tensor:
-        """Draw pictures from the prior: (count, 3, H, W) in [0, 1].
+    def sample(self, count: int, *, temperature: float, generator: torch.Generator) -> Tensor:
+        """Draw z ~ N(0, temperature^2 I) and generate: (count, 3, H, W) in [0, 1].
 
         Args:
             count: how many.
@@ -214,9 +252,9 @@ class RestorationModel(nn.Module, ABC):
         Raises:
             UnsupportedError: the architecture cannot generate.
         """
-        raise UnsupportedError(
-            f"{self.name} cannot generate pictures: it needs a picture to restore", hint=_OTHER_WEIGHTS
-        )
+        length = self.latent_dim or 0  # without a latent vector, `generate` refuses whatever it is given
+        z = torch.randn(count, length, generator=generator) * temperature
+        return self.generate(z.to(next(self.parameters())))
 
     @property
     def parameter_count(self) -> int:

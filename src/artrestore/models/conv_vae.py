@@ -17,8 +17,9 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from artrestore.losses import bernoulli_nll
-from artrestore.models.base import ModelSpec, RestorationModel, StageName, Surroundings, TileRule
+from artrestore.models.base import ModelSpec
 from artrestore.models.layers import DiagonalGaussian
+from artrestore.models.vae import LatentVectorVAE
 
 Size = Annotated[int, Field(ge=1, le=65536)]
 
@@ -93,7 +94,7 @@ class ConvDecoder(nn.Module):
         return logits
 
 
-class ConvVAE(RestorationModel):
+class ConvVAE(LatentVectorVAE):
     """The plain VAE; see the module's text."""
 
     name: ClassVar[str] = "conv-vae"
@@ -108,38 +109,11 @@ class ConvVAE(RestorationModel):
         self.encoder = ConvEncoder(config)
         self.decoder = ConvDecoder(config)
 
-    @property
-    def tile_rule(self) -> TileRule:
-        """Fixed-size tiles that overlap by half: latent vectors make neighbours disagree, blending hides it."""
-        return TileRule(tile_size=self.config.picture_size, overlap=self.config.picture_size // 2, fixed=True)
-
-    def forward(self, damaged: Tensor, around: Surroundings | None = None) -> Tensor:  # noqa: ARG002
-        """Restore by the posterior mean: (N, 3, S, S) in [0, 1] -> the same."""
-        posterior, features = self.encoder(damaged)
-        return torch.sigmoid(self.decode_logits(posterior.mu, features).float())
-
-    def training_losses(
-        self,
-        damaged: Tensor,
-        clear: Tensor,
-        *,
-        beta: float,
-        stage: StageName = "restore",  # noqa: ARG002
-        around: Surroundings | None = None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
-        """Binary cross-entropy (sum over pixels) + beta * KL to N(0, I)."""
-        posterior, features = self.encoder(damaged)
-        reconstruction = bernoulli_nll(self.decode_logits(posterior.sample(), features), clear)
-        kl = posterior.kl()
-        return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+    def reconstruction_loss(self, logits: Tensor, clear: Tensor) -> Tensor:
+        """Binary cross-entropy, sum over pixels, mean over N."""
+        return bernoulli_nll(logits, clear)
 
     def decode_logits(self, z: Tensor, features: list[Tensor]) -> Tensor:  # noqa: ARG002 (skip-vae reads them)
         """Decode (N, D) to logits; the encoder's features are not used, so that z alone holds the picture."""
         logits: Tensor = self.decoder(z)
         return logits
-
-    def sample(self, count: int, *, temperature: float, generator: torch.Generator) -> Tensor:
-        """Draw z ~ N(0, temperature^2 I) and decode it."""
-        weight = self.decoder.hidden.weight
-        z = torch.randn(count, self.config.latent_dim, generator=generator) * temperature
-        return torch.sigmoid(self.decode_logits(z.to(weight), []).float())

@@ -247,6 +247,7 @@ class HierarchicalVAE(RestorationModel):
         clear: Tensor,
         *,
         beta: float,
+        free_bits: float = 0.0,  # noqa: ARG002 (target rates keep the latents in use)
         stage: StageName = "restore",
         around: Surroundings | None = None,
     ) -> dict[str, Tensor]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 ARCHITECTURES: dict[str, str] = {
     "conv-vae": "artrestore.models.conv_vae:ConvVAE",
     "skip-vae": "artrestore.models.skip_vae:SkipVAE",
+    "unet-vae": "artrestore.models.unet_vae:UNetVAE",
+    "pix2pix": "artrestore.models.pix2pix:Pix2Pix",
+    "resnet-vae": "artrestore.models.resnet_vae:ResNetVAE",
     "hierarchical-vae": "artrestore.models.hierarchical_vae:HierarchicalVAE",
 }
 DEFAULT_ARCHITECTURE = "skip-vae"

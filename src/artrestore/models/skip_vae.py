@@ -5,10 +5,9 @@ first, second and third transposed convolution, before the ReLU. What the latent
 restorations are sharp, but a z from the prior alone is no picture any more, so it does not generate.
 """
 
-import torch
 from torch import Tensor
 
-from artrestore.models.base import ModelSpec, RestorationModel, TrainingDefaults
+from artrestore.models.base import ModelSpec, TrainingDefaults
 from artrestore.models.conv_vae import ConvVAE
 
 
@@ -27,7 +26,3 @@ class SkipVAE(ConvVAE):
         """Decode (N, D) with all but the last of the encoder's features, deepest first, added on the way up."""
         logits: Tensor = self.decoder(z, features[-2::-1])
         return logits
-
-    def sample(self, count: int, *, temperature: float, generator: torch.Generator) -> Tensor:
-        """Refuse: see `RestorationModel.sample`."""
-        return RestorationModel.sample(self, count, temperature=temperature, generator=generator)

@@ -50,6 +50,14 @@ def save_contact_sheet(path: Path, rows: Iterable[SheetRow], titles: Sequence[st
         sheet.save(temporary)
 
 
+def shrunk(picture: Array, longest: int) -> Array:
+    """A picture (3, H, W), its long side no longer than some pixels: what is to be kept for a sheet."""
+    if max(picture.shape[1:]) <= longest:
+        return picture
+    pixels = np.asarray(_fitted(picture, longest), np.float32)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1) / np.float32(255))
+
+
 def _fitted(picture: Array, cell: int) -> Image.Image:
     image = to_image(picture)
     scale = cell / max(image.size)

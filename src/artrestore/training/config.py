@@ -55,7 +55,10 @@ class TrainConfig:
         crops_per_picture: crops taken from a picture each time it is decoded.
         learning_rate, optimizer, schedule: of the optimizer; the schedule is fitted to the budget.
         backbone_rate: factor on the learning rate of all stages but `uncertainty`, which change what is restored.
+        adam_beta1: decay of the mean gradient of adam and adamw.
         beta: weight of the KL divergence.
+        kl_warmup: part of each stage over which that weight grows from zero.
+        free_bits: nats that each unit of a latent vector counts for at least in the KL divergence.
         clip_grad_norm: gradients are scaled down to this norm; 0 does not clip.
         ema: decay of the moving average of the weights, which is what is kept; 0 keeps the weights themselves.
         val_fraction: part of the clear pictures held out, with all their distorted versions.
@@ -82,8 +85,11 @@ class TrainConfig:
     learning_rate: Rate
     backbone_rate: Rate = 1.0
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"]
+    adam_beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     schedule: Literal["cosine", "constant"]
     beta: Weight
+    kl_warmup: Annotated[float, Field(ge=0, le=1)] = 0.0
+    free_bits: Weight = 0.0
     clip_grad_norm: Weight
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -139,8 +145,6 @@ def resolve_config(
     _require_types(settings)
     if typed_budget := {key for key in BUDGETS if given.get(key) is not None}:
         settings = {k: v for k, v in settings.items() if k not in BUDGETS - typed_budget}
-    if not BUDGETS & settings.keys():
-        settings["minutes"] = DEFAULT_MINUTES
     if "start_from" in settings:
         # What has to be fetched is fetched now: from here on, its name in the cache stands for an address.
         find_weights(settings["start_from"])
@@ -148,7 +152,9 @@ def resolve_config(
     arch = str(settings["arch"])
     of_arch = asdict(_training_defaults(arch)) | {"out": Path("runs") / f"{arch}-{datetime.now():%Y%m%d-%H%M%S}"}
     of_arch.pop("stage_shares")
-    fine_tuning = of_arch.pop("fine_tuning")
+    fine_tuning, epochs = of_arch.pop("fine_tuning"), of_arch.pop("epochs")
+    if not BUDGETS & settings.keys():
+        settings |= {"epochs": epochs} if epochs else {"minutes": DEFAULT_MINUTES}
     if "start_from" in settings and "learning_rate" not in settings:
         of_arch["backbone_rate"] = fine_tuning
     return make_config(_with_recipe(of_arch | settings))

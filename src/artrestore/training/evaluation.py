@@ -9,6 +9,7 @@ from torch import Tensor
 
 from artrestore.metrics import peak_signal_noise_ratio, structural_similarity
 from artrestore.models.base import RestorationModel, Surroundings
+from artrestore.models.layers import DiagonalGaussian
 from artrestore.reporting.grids import save_grid
 from artrestore.training.cropping import Cropping
 from artrestore.training.data import load_crops
@@ -23,12 +24,16 @@ _MOST_PSNR = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Mean PSNR in dB and SSIM over the held-out crops: of the restored ones, and of what was given."""
+    """Mean PSNR in dB and SSIM over the held-out crops: of the restored ones, and of what was given.
+
+    And how many units of the latent vector are in use; None if the network has no such vector.
+    """
 
     psnr: float
     ssim: float
     psnr_given: float
     ssim_given: float
+    active_units: int | None = None
 
 
 class Evaluator:
@@ -59,7 +64,10 @@ class Evaluator:
         if not self.measures:
             return None
         psnr, ssim = _mean_quality(self.clear, self._restore())
-        return Evaluation(psnr=psnr, ssim=ssim, psnr_given=self.before[0], ssim_given=self.before[1])
+        return Evaluation(
+            psnr=psnr, ssim=ssim, psnr_given=self.before[0], ssim_given=self.before[1],
+            active_units=None if self.model.latent_dim is None else self._active_units(),
+        )  # fmt: skip
 
     def draw(self, folder: RunFolder, stage: str, epoch: int) -> None:
         """Write a grid of given | restored | clear and, if the model can generate, one of samples.
@@ -79,14 +87,23 @@ class Evaluator:
     def _restore(self, count: int | None = None) -> Tensor:
         """The first `count` crops restored; None: all."""
         device = next(self.model.parameters()).device
-        total = len(self.given[:count])
         restored = []
         with _evaluating(self.model):
-            for start in range(0, total, _BATCH):
-                part = slice(start, min(total, start + _BATCH))
+            for part in _parts(len(self.given[:count])):
                 around = self.around and Surroundings(*(values[part].to(device) for values in self.around))
                 restored.append(self.model(self.given[part].to(device), around).float().cpu())
         return torch.cat(restored)
+
+    def _active_units(self) -> int:
+        """Units of the latent vector that vary with the crop."""
+        device = next(self.model.parameters()).device
+        with _evaluating(self.model):
+            posteriors = [self.model.infer(self.given[part].to(device)) for part in _parts(len(self.given))]
+        return DiagonalGaussian.joined(posteriors).active_units()
+
+
+def _parts(total: int) -> Iterator[slice]:
+    return (slice(start, min(total, start + _BATCH)) for start in range(0, total, _BATCH))
 
 
 @contextlib.contextmanager

@@ -75,6 +75,7 @@ def _row(run: Run, progress: Progress) -> dict[str, Any]:
         "val_ssim": evaluation and evaluation.ssim,
         "val_psnr_given": evaluation and evaluation.psnr_given,
         "val_ssim_given": evaluation and evaluation.ssim_given,
+        "active_units": evaluation and evaluation.active_units,
     }
 
 
@@ -111,5 +112,5 @@ def _training_record(run: Run, progress: Progress) -> dict[str, Any]:
     return record | ({"began_from": run.state.began_from} if run.state.began_from else {})
 
 
-def _finite(metrics: dict[str, float]) -> dict[str, float | None]:
-    return {key: value if math.isfinite(value) else None for key, value in metrics.items()}
+def _finite(metrics: dict[str, float | None]) -> dict[str, float | None]:
+    return {key: None if value is None or not math.isfinite(value) else value for key, value in metrics.items()}

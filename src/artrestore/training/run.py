@@ -110,6 +110,7 @@ def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
     torch.manual_seed(config.seed)
     model = build(config.arch, config.model)
     _require_stages(config, model)
+    _require_latent_vector(config, model)
     _require_crop_size(config, model)
     model.prepare_training()
     if config.start_from and not resume:
@@ -209,6 +210,19 @@ def _require_stages(config: TrainConfig, model: RestorationModel) -> None:
                 f"{config.arch} {lacking[stage]}, so it has no stage `{stage}`",
                 hint="Leave it out of --stages, or train --arch hierarchical-vae.",
             )
+
+
+def _require_latent_vector(config: TrainConfig, model: RestorationModel) -> None:
+    """Some settings are about the KL divergence of a latent vector.
+
+    Raises:
+        UsageError: one is set, and the network has no such vector.
+    """
+    if (config.kl_warmup or config.free_bits) and model.latent_dim is None:
+        raise UsageError(
+            f"{config.arch} has no latent vector whose KL divergence a warm-up or free bits could change",
+            hint="Leave out --kl-warmup and --free-bits.",
+        )
 
 
 def _require_crop_size(config: TrainConfig, model: RestorationModel) -> None:

@@ -59,3 +59,8 @@ def learning_rate(config: TrainConfig, stage: StageName, step: int, progress: fl
     warmup = min(1.0, (step + 1) / WARMUP_STEPS)
     cosine = FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
     return highest * warmup * cosine
+
+
+def kl_weight(config: TrainConfig, progress: float) -> float:
+    """Beta, to which the weight of the KL divergence grows from zero over the warm-up (Bowman et al. 2016)."""
+    return config.beta * min(1.0, progress / config.kl_warmup) if config.kl_warmup else config.beta

@@ -1,6 +1,6 @@
 """What one stage of a run works with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from artrestore.models.base import RestorationModel, StageName
 from artrestore.training.batches import Batch
+from artrestore.training.config import TrainConfig
 from artrestore.training.data import CropDataset, EpochSampler, endless_batches
 from artrestore.training.ema import kept_model, moving_average
 from artrestore.training.evaluation import Evaluator
@@ -28,6 +29,8 @@ class Stage:
         batches: endless, from the state's step on.
         steps_per_epoch: batches that visit every picture once.
         interval: steps between evaluations.
+        optimizer: of the network.
+        adversary: of its discriminator, if it has one.
         average: the moving average of the weights, if one is taken.
     """
 
@@ -40,7 +43,13 @@ class Stage:
     interval: int
     evaluator: Evaluator
     optimizer: torch.optim.Optimizer
+    adversary: torch.optim.Optimizer | None
     average: AveragedModel | None
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Those that there are."""
+        return [self.optimizer] if self.adversary is None else [self.optimizer, self.adversary]
 
     def epoch(self, step: int) -> int:
         """The epoch, from 1, in which a step lies."""
@@ -63,11 +72,11 @@ def set_up_stage(run: Run) -> Stage:
     crops = 1 if cropping.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
     dataset = CropDataset(train_pairs, cropping, crops=crops, seed=seed, generated=config.generated)
     sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
-    optimizer = make_optimizer(config.optimizer, _freeze_the_rest(run.model, name), config.learning_rate)
+    optimizer, adversary = _optimizers(config, run.model, name)
     average = moving_average(run.model, config.ema)
     evaluator = Evaluator(kept_model(run.model, average), val_pairs, cropping, drawn_instead=train_pairs)
     if run.resumed:
-        load_state(run.folder.state, run.model, optimizer, average)
+        load_state(run.folder.state, run.model, optimizer, average, adversary)
         run.resumed = False
     return Stage(
         name=name,
@@ -79,19 +88,31 @@ def set_up_stage(run: Run) -> Stage:
         interval=evaluation_interval(config, sampler.steps_per_epoch),
         evaluator=evaluator,
         optimizer=optimizer,
+        adversary=adversary,
         average=average,
     )
 
 
-def _freeze_the_rest(model: RestorationModel, stage: StageName) -> list[Parameter]:
-    """The parameters that a stage trains; the others keep no gradient, which would count in the norm for ever."""
-    trained = model.trained_parameters(stage)
+def _optimizers(
+    config: TrainConfig, model: RestorationModel, stage: StageName
+) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer | None]:
+    """The optimizer of what a stage trains, and one of its adversary; all else is frozen."""
+    trained, against = model.trained_parameters(stage), model.adversary_parameters()
+    _freeze_the_rest(model, [*trained, *against])
+
+    def make(parameters: Sequence[Parameter]) -> torch.optim.Optimizer:
+        return make_optimizer(config.optimizer, parameters, config.learning_rate, adam_beta1=config.adam_beta1)
+
+    return make(trained), make(against) if against else None
+
+
+def _freeze_the_rest(model: RestorationModel, trained: Sequence[Parameter]) -> None:
+    """All other parameters keep no gradient, which would count in the norm for ever."""
     model.requires_grad_(False)
     for parameter in model.parameters():
         parameter.grad = None
     for parameter in trained:
         parameter.requires_grad_(True)
-    return trained
 
 
 def _crops(batch_size: int, most: int) -> int:

@@ -79,25 +79,24 @@ def save_state(
     model: RestorationModel,
     optimizer: torch.optim.Optimizer,
     average: AveragedModel | None = None,
+    adversary: torch.optim.Optimizer | None = None,
 ) -> None:
     """Write the state, with the moving average of the weights if one is taken, all or nothing.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    optimizer_state = optimizer.state_dict()
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     if average is not None:
         tensors |= {f"average.{name}": tensor for name, tensor in average.state_dict().items()}
-    for index, values in optimizer_state["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value for key, value in values.items() if value is not None}
+    metadata = {"format": STATE_FORMAT, "state": json.dumps(asdict(state))}
+    for prefix, groups, player in _players(optimizer, adversary):
+        optimizer_state = player.state_dict()
+        for index, values in optimizer_state["state"].items():
+            tensors |= {f"{prefix}{index}.{key}": value for key, value in values.items() if value is not None}
+        metadata[groups] = json.dumps(optimizer_state["param_groups"])
     device = next(model.parameters()).device
     tensors |= {f"random.{name}": tensor for name, tensor in _random_states(device).items()}
-    metadata = {
-        "format": STATE_FORMAT,
-        "state": json.dumps(asdict(state)),
-        "param_groups": json.dumps(optimizer_state["param_groups"]),
-    }
     save_tensors(path, tensors, metadata)
 
 
@@ -117,6 +116,7 @@ def load_state(
     model: RestorationModel,
     optimizer: torch.optim.Optimizer,
     average: AveragedModel | None = None,
+    adversary: torch.optim.Optimizer | None = None,
 ) -> None:
     """Put the saved tensors and random states in their places.
 
@@ -125,18 +125,28 @@ def load_state(
     """
     with _open(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        param_groups = json.loads(file.metadata()["param_groups"])
+        metadata = file.metadata()
     model.load_state_dict(_below(tensors, "model."))
     if average is not None:
         average.load_state_dict(_below(tensors, "average."))
-    optimizer.load_state_dict({"state": _optimizer_state(tensors, optimizer), "param_groups": param_groups})
+    for prefix, groups, player in _players(optimizer, adversary):
+        state = _optimizer_state(_below(tensors, prefix), player)
+        player.load_state_dict({"state": state, "param_groups": json.loads(metadata[groups])})
     _restore_random_states(_below(tensors, "random."), next(model.parameters()).device)
+
+
+def _players(
+    optimizer: torch.optim.Optimizer, adversary: torch.optim.Optimizer | None
+) -> list[tuple[str, str, torch.optim.Optimizer]]:
+    """The optimizers that there are, each with the prefix of its tensors and the key of its settings."""
+    players = [("optimizer.", "param_groups", optimizer)]
+    return players if adversary is None else [*players, ("adversary.", "adversary_param_groups", adversary)]
 
 
 def _optimizer_state(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
     parameters = optimizer.param_groups[0]["params"]
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in _below(tensors, "optimizer.").items():
+    for name, tensor in tensors.items():
         index, key = name.split(".", 1)
         parameter = parameters[int(index)]
         if tensor.shape == parameter.shape:

@@ -12,7 +12,7 @@ from artrestore.training.ema import kept_model
 from artrestore.training.evaluation import Evaluation
 from artrestore.training.records import record_evaluation, write_run_weights
 from artrestore.training.run import Run
-from artrestore.training.schedule import learning_rate
+from artrestore.training.schedule import kl_weight, learning_rate
 from artrestore.training.stage import Stage, set_up_stage
 from artrestore.training.state import save_state
 from artrestore.training.step import StepResult, set_learning_rate, train_step
@@ -84,15 +84,15 @@ def _train_stage(run: Run, should_stop: Callable[[], bool]) -> Iterator[Progress
     seen = 0
     run.model.train()
     if state.step == 0:  # from here on the run can be resumed, whatever happens to it
-        save_state(folder.state, state, run.model, optimizer, stage.average)
+        save_state(folder.state, state, run.model, optimizer, stage.average, stage.adversary)
 
     while (fraction := budget.progress(state.step, state.seconds)) < 1:
         batch = as_floats(next(stage.batches), run.device)
-        set_learning_rate(optimizer, learning_rate(config, stage.name, state.step, fraction))
+        set_learning_rate(stage.optimizers, learning_rate(config, stage.name, state.step, fraction))
         result = train_step(
             run.model, optimizer, batch.given, batch.clear,
-            beta=config.beta, clip_grad_norm=config.clip_grad_norm, guard=state.guard, bf16=run.bf16,
-            stage=stage.name, around=batch.around,
+            beta=kl_weight(config, fraction), free_bits=config.free_bits, clip_grad_norm=config.clip_grad_norm,
+            guard=state.guard, bf16=run.bf16, stage=stage.name, around=batch.around, adversary=stage.adversary,
         )  # fmt: skip
         if stage.average is not None and not result.skipped:
             stage.average.update_parameters(run.model)
@@ -112,7 +112,7 @@ def _train_stage(run: Run, should_stop: Callable[[], bool]) -> Iterator[Progress
             record_evaluation(run, progress, kept_model(run.model, stage.average))
         if stopping or finished or now - run.saved_at > SECONDS_BETWEEN_SAVES:
             write_run_weights(run, kept_model(run.model, stage.average), folder.last, progress)
-            save_state(folder.state, state, run.model, optimizer, stage.average)
+            save_state(folder.state, state, run.model, optimizer, stage.average, stage.adversary)
             run.saved_at = now
         yield progress
         if stopping:

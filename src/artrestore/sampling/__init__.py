@@ -1,0 +1,1 @@
+"""Generating pictures: latent vectors from the prior, from fitted densities, and between pictures."""

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
+from artrestore.cli.compare import _named
 from artrestore.io.weights_file import read_header, read_tensors, write_weights
 from artrestore.models.cost import multiply_adds_per_pixel
 from artrestore.models.registry import ARCHITECTURES, build
@@ -122,6 +123,14 @@ def test_networks_that_learnt_from_other_pictures_are_told_of(picture_set: tuple
     result = run("compare", "a.safetensors", "b.safetensors", "--damaged", damaged / "b", "--clear", clear / "b")
     assert result.exit_code == 0, result.output
     assert "not trained on the same pictures" in " ".join(result.stderr.split())
+
+
+def test_names_and_addresses_of_weights_are_no_files_named_by_an_equals_sign() -> None:
+    address = "https://example.org/net.safetensors#sha256=" + "ab" * 32
+    assert _named([address, f"mine={address}", "default", "b=c.safetensors", "runs/gan/best.safetensors"]) == {
+        "net-abababab": address, "mine": address, "default": "default", "b": "c.safetensors",
+        "gan": "runs/gan/best.safetensors",
+    }  # fmt: skip
 
 
 def test_networks_of_one_name_are_refused(picture_set: tuple[Path, Path], run) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artrestore.cli.options import Device, PrecisionChoice, Verbose
+from artrestore.cli.options import Device, Offline, PrecisionChoice, Verbose
 from artrestore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="WEIGHTS...",
-            help="Weight files or names of bundled weights; NAME=FILE names one in the table.",
+            help="What --weights takes: files, names ...; NAME=FILE names one in the table.",
         ),
     ],
     damaged: Annotated[Path, typer.Option(help="Folder of damaged pictures.", show_default=False)],
@@ -43,6 +43,7 @@ def compare(
     ] = None,
     device: Device = "auto",
     precision: Annotated[PrecisionChoice, typer.Option(help="auto takes bf16 where the device has it.")] = "auto",
+    offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:
     """Compare networks on the same damaged pictures: quality, size, speed, and how long they were trained."""
@@ -78,17 +79,18 @@ def compare(
 
 
 def _named(weights: Sequence[str]) -> dict[str, str]:
-    """Files by the names that they are shown by: NAME of `NAME=FILE`, a run folder's, or the file's own.
+    """Weights by the names that they are shown by: NAME of `NAME=FILE`, a run folder's, or the file's own.
 
     Raises:
         UsageError: two have one name.
     """
+    from artrestore.weights.references import is_remote
+
     pairs = []
     for text in weights:
         name, separator, file = text.partition("=")
-        if not separator or Path(text).exists():
-            path = Path(text)
-            name, file = (path.absolute().parent.name if path.stem in _OF_A_RUN else path.stem), text
+        if not separator or is_remote(name) or Path(text).exists():
+            name, file = _own_name(text), text
         pairs.append((name, file))
     taken = Counter([*_COLUMNS, *(name for name, _ in pairs)])
     if twice := [name for name, count in taken.items() if count > 1]:
@@ -99,14 +101,25 @@ def _named(weights: Sequence[str]) -> dict[str, str]:
     return dict(pairs)
 
 
+def _own_name(weights: str) -> str:
+    from artrestore.weights.references import NamedWeights, WeightFile, cache_name, parse_reference
+
+    reference = parse_reference(weights)
+    if isinstance(reference, WeightFile):
+        path = reference.path
+        return path.absolute().parent.name if path.stem in _OF_A_RUN else path.stem
+    return reference.name if isinstance(reference, NamedWeights) else cache_name(reference)
+
+
 def _load(weights: dict[str, str], device: str, precision: PrecisionChoice) -> "list[Contender]":
+    from artrestore.cli.weights.shared import fetched
     from artrestore.comparing import Contender, facts_of
     from artrestore.models.loading import load_model
     from artrestore.restoration.restorer import Restorer
 
     contenders = []
     for name, file in weights.items():
-        loaded = load_model(file, device=device)
+        loaded = load_model(fetched(file), device=device)
         restorer = Restorer(loaded, precision=precision)
         contenders.append(
             Contender(name=name, weights=loaded.path, facts=facts_of(loaded), restore=restorer.restore)

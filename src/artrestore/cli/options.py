@@ -67,4 +67,4 @@ def user_defaults() -> dict[str, dict[str, str]]:
     settings = read_settings()
     device = {"device": settings.device} if settings.device else {}
     both = device | ({"weights": settings.weights} if settings.weights else {})
-    return {"restore": both, "calibrate": both, "sample": device}
+    return {"restore": both, "calibrate": both, "compare": device, "sample": device}

@@ -53,7 +53,7 @@ def test_show_tells_where_each_value_comes_from(run: Run, monkeypatch: pytest.Mo
         "manifests": ["-", "default"],
     }  # fmt: skip
     run("config", "set", "device", "cpu")
-    run("config", "set", "offline", "no")
+    run("config", "set", "offline", "false")
     assert shown()["device"] == ["cpu", "file"]
     assert shown()["offline"] == ["no", "file"]
     monkeypatch.setenv("ARTRESTORE_DEVICE", "cuda:1")
@@ -113,6 +113,7 @@ def test_changing_a_setting_keeps_the_rest_of_the_file_and_its_comments(run: Run
         (("device", "banana"), "no kind of device"),
         (("weights", "https://a.org/w"), "does not tell the file's hash"),
         (("weights", "a", "b"), "takes one value"),
+        (("offline", "perhaps"), "true or false"),
         (("manifests", "none.toml"), "cannot be used"),
         (("manifests", "http://a.org/m.toml"), "without encryption"),
         (("manifests", "hf:a/b/c@d"), "a file or a web address"),
@@ -147,6 +148,14 @@ def test_the_file_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.delenv("ARTRESTORE_CONFIG")
     monkeypatch.delenv("ARTRESTORE_HOME")
     assert settings_file().parts[-2:] == ("artrestore", "config.toml")
+
+
+def test_a_link_to_the_file_stays_one(tmp_path: Path) -> None:
+    settings_file().parent.mkdir()
+    settings_file().symlink_to(tmp_path / "mine.toml")
+    write_setting("device", "cpu")
+    assert settings_file().is_symlink()
+    assert (tmp_path / "mine.toml").read_text() == 'device = "cpu"\n'
 
 
 def test_a_setting_that_cannot_be_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

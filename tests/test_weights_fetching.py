@@ -360,6 +360,18 @@ def test_a_manifest_that_cannot_be_read_is_told_and_hides_nothing_else(
     assert run("weights", "download", "paintings").exit_code == 11
 
 
+def test_a_manifest_whose_address_promises_a_hash_must_have_it(
+    server: serving.Server, tmp_path: Path, run: Callable[..., Result]
+) -> None:
+    list_weights(server, tmp_path)
+    server.files["list.toml"] = (tmp_path / "manifest.toml").read_bytes()
+    for digest, is_listed in ((sha256(server.files["list.toml"]), True), ("0" * 64, False)):
+        assert run("config", "set", "manifests", f"{server.url('list.toml')}#sha256={digest}").exit_code == 0
+        done = run("weights", "list")
+        assert ("paintings" in done.output) == is_listed
+        assert ("not what its address promises" in done.output) != is_listed
+
+
 def test_a_newer_version_is_fetched_when_it_is_asked_for(
     server: serving.Server, tmp_path: Path, run: Callable[..., Result]
 ) -> None:

@@ -72,13 +72,15 @@ def set_(
 
 def _value(key: Key, values: list[str]) -> str | bool | list[str]:
     """What is written into the file; what no command could use is refused now."""
-    from artrestore.io.settings import is_on
+    from artrestore.errors import UsageError
     from artrestore.models.devices import require_kind
 
     if key == "manifests":
         return [_manifest(value) for value in values]
     if key == "offline":
-        return is_on(values[0])
+        if values[0] not in ("true", "false"):
+            raise UsageError(f"offline is true or false, not {values[0]}")
+        return values[0] == "true"
     return require_kind(values[0]) if key == "device" else _weights(values[0])
 
 

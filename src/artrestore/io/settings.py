@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from artrestore.errors import UsageError
 from artrestore.io.atomic import write_text
-from artrestore.io.locations import settings_file
+from artrestore.io.locations import real_path, settings_file
 
 ENVIRONMENT = {"weights": "ARTRESTORE_WEIGHTS", "device": "ARTRESTORE_DEVICE", "offline": "ARTRESTORE_OFFLINE"}
 OFF = ("", "0", "f", "false", "n", "no", "off")
@@ -94,7 +94,7 @@ def write_setting(key: str, value: str | bool | Sequence[str] | None) -> None:
     else:
         document[key] = value
     _checked(document.unwrap())
-    write_text(settings_file(), tomlkit.dumps(document))
+    write_text(real_path(settings_file()), tomlkit.dumps(document))  # a link to it stays one
 
 
 def _read_table() -> dict[str, Any]:

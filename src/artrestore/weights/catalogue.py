@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from artrestore.errors import ArtRestoreError, NetworkError, OutputError
+from artrestore.errors import ArtRestoreError, ChecksumError, NetworkError, OutputError
 from artrestore.io.atomic import write_text
 from artrestore.io.locations import data_folder
 from artrestore.io.settings import is_offline, read_settings
@@ -132,11 +132,18 @@ def _fetched(address: Remote) -> str:
             hint="Leave out --offline and ARTRESTORE_OFFLINE; weights that are in the cache can be used.",
         )
     try:
-        return fetch_text(address.url, most_bytes=MOST_MANIFEST_BYTES, patience=_PATIENCE)
+        text = fetch_text(address.url, most_bytes=MOST_MANIFEST_BYTES, patience=_PATIENCE)
     except FetchError as error:
         raise NetworkError(
             f"The manifest {address} could not be fetched: {error}", hint="artrestore config show"
         ) from None
+    found = hashlib.sha256(text.encode()).hexdigest()
+    if address.sha256 not in (None, found):
+        raise ChecksumError(
+            f"The manifest {address} is not what its address promises: its SHA-256 is {found}",
+            hint="Ask who offers it for the right hash: artrestore config set manifests ...",
+        )
+    return text
 
 
 def _keep(kept: Path, text: str) -> None:

@@ -97,6 +97,7 @@ class Pix2Pix(RestorationModel):
     spec: ClassVar[ModelSpec] = ModelSpec(
         summary="conditional GAN, no VAE; sharp restorations that may invent",
         can_sample=False,
+        can_export=True,
         training=TrainingDefaults(
             learning_rate=2e-4, adam_beta1=0.5, schedule="constant", batch_size=4, epochs=100
         ),

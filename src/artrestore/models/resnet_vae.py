@@ -98,6 +98,7 @@ class ResNetVAE(LatentVectorVAE):
     spec: ClassVar[ModelSpec] = ModelSpec(
         summary="residual VAE with a long latent vector; generates pictures, trades by beta",
         can_sample=True,
+        can_export=True,
         training=TrainingDefaults(learning_rate=1e-4, schedule="constant", beta=0.1, clip_grad_norm=10_000.0),
     )
 

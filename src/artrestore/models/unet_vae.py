@@ -101,6 +101,7 @@ class UNetVAE(LatentVectorVAE):
     spec: ClassVar[ModelSpec] = ModelSpec(
         summary="U-Net with a latent vector as its bottleneck; sharp restorations of large tiles",
         can_sample=False,
+        can_export=True,
         training=TrainingDefaults(learning_rate=1e-4, schedule="constant", batch_size=8, epochs=100),
     )
 

@@ -5,7 +5,7 @@ import sys
 
 # Numbers of the options of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_KEPT_BYTES = 1 << 30
+_KEPT_BYTES = 1 << 29
 
 
 def keep_freed_memory() -> None:

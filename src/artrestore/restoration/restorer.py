@@ -19,7 +19,7 @@ from artrestore.restoration.tiles import TileRunner
 from artrestore.tiling import Corner, padded_rows, restore_bands
 from artrestore.uncertainty import Calibration
 
-_ROWS = 512  # read at once for the thumbnail
+_ROWS = 128  # read at once for the thumbnail
 
 
 class Restorer:

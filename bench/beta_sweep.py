@@ -9,7 +9,7 @@ it on VAL, which it has not seen:
     PSNR       of reconstructions by the posterior mean: what the latent vector holds
     KL         of the posteriors to the prior, in nats a picture: what that costs
     active     units of the vector that vary with the picture (Burda et al. 2016)
-    samples    kernel distance of prior samples from TRAIN, on simple features; see `artrestore.sampling.quality`
+    samples    energy distance of prior samples from TRAIN, on simple features; see `artrestore.sampling.quality`
     mixture    the same of samples from a mixture fitted to TRAIN's encodings
 
 Beside the samples' distances stands that of VAL from TRAIN: what as good as real would be. A large beta spares the
@@ -32,7 +32,7 @@ from artrestore.models.loading import load_model
 from artrestore.sampling.density import fit_mixture
 from artrestore.sampling.encodings import encode, read_squares
 from artrestore.sampling.generating import draw_latents, generate
-from artrestore.sampling.quality import kernel_distance
+from artrestore.sampling.quality import energy_distance
 from commands import train_or_resume
 
 BETAS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -54,8 +54,8 @@ def measured(weights: Path, arguments: argparse.Namespace) -> dict[str, float]:
         "psnr": sum(psnr) / len(psnr),
         "kl": float(posterior.kl()),
         "active": posterior.active_units(),
-        **{name: kernel_distance(train, pictures) for name, pictures in drawn.items()},
-        "real": kernel_distance(train, val),
+        **{name: energy_distance(train, pictures) for name, pictures in drawn.items()},
+        "real": energy_distance(train, val),
     }
 
 
@@ -73,7 +73,7 @@ def plot(path: Path, rows: list[dict[str, Any]]) -> None:
     for name, label in (("samples", "the prior"), ("mixture", "a mixture fitted afterwards")):
         quality.plot([row[name] for row in rows], [row["psnr"] for row in rows], marker="o", label=f"from {label}")
     quality.axvline(rows[0]["real"], color="0.6", linestyle="--", label="pictures it has not seen")
-    quality.set(xlabel="kernel distance of samples from real pictures (simple features)", title="What it draws")
+    quality.set(xlabel="energy distance of samples from real pictures (simple features)", title="What it draws")
     for row in rows:
         rate.annotate(f"  beta {row['beta']:g}", (row["kl"], row["psnr"]))
         quality.annotate(f"  {row['beta']:g}", (row["samples"], row["psnr"]))

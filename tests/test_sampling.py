@@ -18,7 +18,7 @@ from artrestore.sampling.density import Density, fit_gaussian, fit_mixture
 from artrestore.sampling.encodings import encode, read_squares, read_whole
 from artrestore.sampling.generating import draw_latents, generate
 from artrestore.sampling.options import SampleOptions
-from artrestore.sampling.quality import features, kernel_distance, real_distance
+from artrestore.sampling.quality import energy_distance, features, real_distance
 from artrestore.sampling.walks import between, round_walk
 from conftest import save_smooth, smooth_picture, write_tiny_weights
 
@@ -185,11 +185,11 @@ def test_the_distance_is_about_zero_among_the_same_sort_and_grows_with_blur_and_
     pictures = torch.nn.functional.interpolate(coarse, size=64, mode="bicubic").clamp(0, 1)
     pictures = (pictures + 0.05 * torch.randn(pictures.shape, generator=generator)).clamp(0, 1)
     one, other = pictures[:100], pictures[100:]
-    alike = kernel_distance(one, other)
+    alike = energy_distance(one, other)
     blurred = torch.nn.functional.avg_pool2d(other, 5, 1, 2)
     assert abs(alike) < 0.1
-    assert kernel_distance(one, blurred) > 10 * abs(alike)
-    assert kernel_distance(one, 0.5 * other) > 10 * abs(alike)
+    assert energy_distance(one, blurred) > 10 * abs(alike)
+    assert energy_distance(one, 0.5 * other) > 10 * abs(alike)
     assert real_distance(list(pictures.split(2))) == pytest.approx(alike, abs=0.1)
 
 
@@ -252,7 +252,7 @@ def test_the_command_animates_a_walk_and_tells_the_distance(run, loaded: LoadedM
         "sample", "-n", 3, "--weights", loaded.path, "--animate", "walk.webp", "--distance", folder, "--seed", 2
     )
     assert result.exit_code == 0, result.output
-    assert "Kernel distance of simple features" in result.output
+    assert "Energy distance of simple features" in result.output
     assert Path("walk.webp").exists()
 
 

@@ -64,6 +64,6 @@ def sample(
         note(f"Animation: {animate}")
     if made and made.distance is not None:
         note(
-            f"Kernel distance of simple features from the pictures in {distance}: {made.distance:.3f}; "
+            f"Energy distance of simple features from the pictures in {distance}: {made.distance:.3f}; "
             f"as good as real would be {made.distance_of_halves:.3f}, that of their halves from each other"
         )

@@ -16,6 +16,7 @@ from artrestore.models.layers import DiagonalGaussian
 
 COMPONENTS = 10  # of the mixture: what Ghosh et al. use
 _POINTS_PER_COMPONENT = 400
+_VARIED = 32  # principal axes along which components differ
 _FLOOR = 1e-6  # on the diagonal of a covariance
 
 
@@ -52,14 +53,15 @@ def fit_gaussian(posterior: DiagonalGaussian) -> Density:
 
     Exactly: the covariance of the means, and on its diagonal the mean of the variances.
     """
-    mu, variance = posterior.mu.double(), posterior.logvar.double().exp()
-    mean = mu.mean(dim=0)
-    covariance = (mu - mean).T @ (mu - mean) / len(mu) + torch.diag(variance.mean(dim=0))
+    mean, covariance = _moments(posterior)
     return Density.of(torch.ones(1, dtype=mean.dtype), mean[None], covariance[None])
 
 
 def fit_mixture(posterior: DiagonalGaussian, *, seed: int = 0, components: int = COMPONENTS) -> Density:
     """A mixture of normal distributions, fitted by expectation maximisation to draws from the posteriors.
+
+    The components differ along the 32 axes on which encodings vary most: for more there are too few pictures, and
+    too little time.
 
     Raises:
         UsageError: scikit-learn is not installed, or there are fewer pictures than components.
@@ -76,11 +78,32 @@ def fit_mixture(posterior: DiagonalGaussian, *, seed: int = 0, components: int =
             f"{len(posterior.mu)} pictures are too few for a mixture of {components} normal distributions",
             hint="Name a folder with more pictures, or take --posterior gaussian.",
         )
-    points = _draws(posterior, _POINTS_PER_COMPONENT * components, seed)
+    mean, variances, directions = _principal_axes(posterior)
+    varied = min(_VARIED, len(mean))
+    points = ((_draws(posterior, _POINTS_PER_COMPONENT * components, seed) - mean) @ directions)[:, :varied]
     mixture = GaussianMixture(components, covariance_type="full", reg_covar=1e-4, random_state=seed)
     mixture.fit(points.numpy())
-    found = (mixture.weights_, mixture.means_, mixture.covariances_)
-    return Density.of(*(torch.from_numpy(values).double() for values in found))
+    weights, means, covariances = (
+        torch.from_numpy(values).double() for values in (mixture.weights_, mixture.means_, mixture.covariances_)
+    )
+    # In all other directions, every component is as the aggregated posterior is.
+    whole = torch.diag(variances).repeat(components, 1, 1)
+    whole[:, :varied, :varied] = covariances
+    return Density.of(weights, mean + means @ directions[:, :varied].T, directions @ whole @ directions.T)
+
+
+def _principal_axes(posterior: DiagonalGaussian) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (D,) of the aggregated posterior, and its variances (D,) along its axes, the columns of (D, D)."""
+    mean, covariance = _moments(posterior)
+    variances, directions = torch.linalg.eigh(covariance)
+    return mean, variances.flip(0).clamp(min=0), directions.flip(1)
+
+
+def _moments(posterior: DiagonalGaussian) -> tuple[Tensor, Tensor]:
+    """Mean (D,) and covariance (D, D) of the aggregated posterior, float64."""
+    mu, variance = posterior.mu.double(), posterior.logvar.double().exp()
+    mean = mu.mean(dim=0)
+    return mean, (mu - mean).T @ (mu - mean) / len(mu) + torch.diag(variance.mean(dim=0))
 
 
 def _draws(posterior: DiagonalGaussian, least: int, seed: int) -> Tensor:

@@ -16,7 +16,7 @@ from artrestore.reporting.grids import save_grid
 from artrestore.sampling.density import Density, fit_gaussian, fit_mixture
 from artrestore.sampling.encodings import encode, read_squares, read_whole
 from artrestore.sampling.options import SampleOptions
-from artrestore.sampling.quality import kernel_distance, real_distance
+from artrestore.sampling.quality import energy_distance, real_distance
 from artrestore.sampling.walks import between, round_walk
 
 _BATCH = 64
@@ -101,7 +101,7 @@ def save_samples(loaded: LoadedModel, options: SampleOptions) -> Made:
     groups = read_squares(loaded, options.distance)
     return Made(
         count=len(pictures),
-        distance=kernel_distance(torch.cat(groups), pictures),
+        distance=energy_distance(torch.cat(groups), pictures),
         distance_of_halves=real_distance(groups),
     )
 

@@ -26,7 +26,7 @@ Corner = tuple[int, int]
 Network = Callable[[Tensor, list[Corner]], Tensor]
 Rows = Callable[[int, int], Tensor]
 
-_ROWS = 128  # that are read, and given, at once
+_ROWS = 64  # that are read, and given, at once
 
 
 def tile_starts(length: int, tile_size: int, overlap: int, multiple: int = 1) -> tuple[int, ...]:

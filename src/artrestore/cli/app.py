@@ -7,10 +7,10 @@ from typer.core import TyperGroup
 
 from artrestore import __version__
 from artrestore.cli import calibrate, compare, config, damage, doctor, models, restore, sample, score, train
-from artrestore.cli.memory import keep_freed_memory
 from artrestore.cli.options import VERBOSE_KEY, Verbose, user_defaults
 from artrestore.cli.weights import app as weights
 from artrestore.errors import ArtRestoreError
+from artrestore.io.memory import keep_freed_memory
 
 
 class _Group(TyperGroup):

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Literal, Protocol, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from artrestore.io.atomic import atomic_path, output_errors, temporary_beside
 from artrestore.io.colour import finish
 from artrestore.io.formats import Format, SaveOptions, target_format
 from artrestore.io.forms import Array, Form, Native, target_form
+from artrestore.io.memory import give_back_freed_memory
 from artrestore.io.metadata import Metadata
 from artrestore.io.picture import Picture
 from artrestore.io.provenance import Provenance, add_provenance
@@ -175,9 +175,7 @@ class PictureWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         try:
             if kind is None:
                 self._encode()
@@ -214,13 +212,14 @@ class PictureWriter:
 
     def _encode(self) -> None:
         for index in range(self.source.pages):
-            if index not in self._pages or not self._pages[index].complete:
+            if not (index in self._pages and self._pages[index].complete):
                 raise PictureError(f"{self.path}: page {index + 1} was not restored to its end")
         pages = []
         for _, page in sorted(self._pages.items()):
             metadata, notes = _metadata(page.source.metadata, self.options, self._provenance)
             self._notes |= dict.fromkeys(notes)
             pages.append((page.rows, page.form, metadata))
+        give_back_freed_memory()  # the encoder takes memory of its own
         self._notes |= dict.fromkeys(_encode(self.path, self.target, pages, self.options))
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from artrestore.errors import PictureError
+from artrestore.io.memory import give_back_freed_memory
 from artrestore.io.pictures import Array, Metadata, Page, PictureFile, PictureWriter, Provenance
 from artrestore.reporting.map_rows import MapRows
 from artrestore.restoration.companions import Companions
@@ -17,6 +18,8 @@ from artrestore.restoration.request import Mask, Source
 from artrestore.restoration.restorer import Restorer
 
 MOST_IN_MEMORY = 64_000_000  # pixels of a picture that is read as a whole
+
+_ROWS_BETWEEN = 1024  # after which freed memory is given back, lest it adds up
 
 _Placed: TypeAlias = tuple[int, Rows]  # the first row's place, and the rows
 
@@ -121,7 +124,9 @@ def _placed(
     top = 0
     for rows in produce_rows(_source(page, mask), restorer, options, sample=sample):
         yield top, rows
-        top += rows.restored.shape[1]
+        before, top = top, top + rows.restored.shape[1]
+        if before // _ROWS_BETWEEN < top // _ROWS_BETWEEN:
+            give_back_freed_memory()
 
 
 def _source(page: Page, mask: PictureFile | None) -> Source:

@@ -38,7 +38,7 @@ from artrestore.models.base import (
 )
 from artrestore.models.blocks import GatedBlock, ResidualBlock, Upsample, zero_initialised
 from artrestore.models.latents import NoiseInjection, Posterior, steer
-from artrestore.models.tone import ToneNetwork
+from artrestore.models.tone import Tone, ToneNetwork
 
 Width = Annotated[int, Field(ge=4, le=4096)]
 Blocks = Annotated[int, Field(ge=1, le=64)]
@@ -84,8 +84,7 @@ class Encoded(NamedTuple):
     corrected: Tensor
     skips: tuple[Tensor, ...]
     middle: Tensor
-    context: Tensor
-    local: Tensor
+    tone: Tone
     place: Tensor
 
     def repeated(self, times: int) -> "Encoded":
@@ -95,8 +94,9 @@ class Encoded(NamedTuple):
             return torch.cat([part] * times)  # which keeps the memory format, as `repeat` does not
 
         skips = tuple(again(skip) for skip in self.skips)
-        rest = (again(part) for part in (self.middle, self.context, self.local, self.place))
-        return Encoded(again(self.damaged), again(self.corrected), skips, *rest)
+        tone = Tone(*(again(part) for part in self.tone))
+        damaged, corrected, middle = again(self.damaged), again(self.corrected), again(self.middle)
+        return Encoded(damaged, corrected, skips, middle, tone, again(self.place))
 
 
 class HierarchicalVAE(RestorationModel):
@@ -187,17 +187,17 @@ class HierarchicalVAE(RestorationModel):
 
     def encode(self, damaged: Tensor, around: Surroundings) -> Encoded:
         """Correct the tone and go down to 1/16; nothing here depends on the latents."""
-        context, local = self.tone(around.thumbnail)
-        corrected = self.tone.correct(damaged, around.place, context, local)
+        tone: Tone = self.tone(around.thumbnail)
+        corrected = self.tone.correct(damaged, around.place, tone)
         h = self.intro(F.pixel_unshuffle(torch.cat([corrected - 0.5, around.lost], dim=1), 2))
         skips = []
         for blocks, down in zip(self.down_blocks, self.down, strict=True):
             h = blocks(h)
             skips.append(h)
             h = down(h)
-        scale, shift = self.modulate(context).to(h.dtype)[:, :, None, None].chunk(2, dim=1)
+        scale, shift = self.modulate(tone.context).to(h.dtype)[:, :, None, None].chunk(2, dim=1)
         middle = self.middle_in(h * (1 + scale) + shift)
-        return Encoded(damaged, corrected, tuple(skips), middle, context, local, around.place)
+        return Encoded(damaged, corrected, tuple(skips), middle, tone, around.place)
 
     def decode(self, encoded: Encoded, noise: list[Tensor] | None = None) -> Tensor:
         """Up again to features (N, w0, H/2, W/2); without noise, the mean's."""
@@ -215,8 +215,8 @@ class HierarchicalVAE(RestorationModel):
         """The corrected tile and the residual, added in float32; not clipped."""
         corrected = encoded.corrected
         if noise is not None:
-            context = self.tone.noise(encoded.context, noise[0])
-            corrected = self.tone.correct(encoded.damaged, encoded.place, context, encoded.local)
+            tone = encoded.tone._replace(context=self.tone.noise(encoded.tone.context, noise[0]))
+            corrected = self.tone.correct(encoded.damaged, encoded.place, tone)
         return corrected + F.pixel_shuffle(self.residual(features), 2).float()
 
     def _log_scale(self, features: Tensor) -> Tensor:

@@ -85,11 +85,11 @@ def test_neighbouring_tiles_agree_about_tone() -> None:
     torch.manual_seed(0)
     tone = shaken(ToneNetwork(context=16, grid=8, noise=2))  # type: ignore[arg-type]
     picture, small = torch.rand(1, 3, 96, 160), torch.rand(1, 3, 128, 128)
-    context, local = tone(small)
+    known = tone(small)
 
     def corrected(top: int, left: int, bottom: int, right: int) -> torch.Tensor:
         place = torch.tensor([[top / 96, left / 160, bottom / 96, right / 160]])
-        return tone.correct(picture[:, :, top:bottom, left:right], place, context, local)
+        return tone.correct(picture[:, :, top:bottom, left:right], place, known)
 
     whole = corrected(0, 0, 96, 160)
     assert (whole - picture).abs().mean() > 0.005  # it does correct something

@@ -98,6 +98,20 @@ def test_neighbouring_tiles_agree_about_tone() -> None:
 
 
 @torch.inference_mode()
+def test_the_tone_can_be_kept_in_the_mean_and_in_what_is_drawn() -> None:
+    model = tiny_model("hierarchical-vae").eval()
+    around = Surroundings.alone(pictures())
+    assert not torch.equal(model.encode(pictures(), around).corrected, pictures())
+    model.keep_tone()
+    encoded = model.encode(pictures(), around)
+    assert torch.equal(encoded.corrected, pictures())
+    noise = noise_for(model, pictures(), 1.0)
+    features = model.decode(encoded, noise)
+    without_global_latent = model.picture(encoded, features)
+    assert torch.equal(model.picture(encoded, features, noise), without_global_latent)
+
+
+@torch.inference_mode()
 def test_tiles_of_a_picture_agree_away_from_their_borders() -> None:
     model = tiny_model("hierarchical-vae").eval()
     picture = pictures(1, 32, 320)

@@ -1,6 +1,7 @@
 """What a restored picture becomes on the disk: options of the output, masks, and the files beside it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,13 +14,15 @@ from PIL import Image
 from artrestore.errors import OutputError, PairingError, UnsupportedError, UsageError
 from artrestore.io.locations import companion, list_pictures
 from artrestore.io.pictures import Array, read_rgb8
+from artrestore.io.weights_file import WeightsHeader, write_weights
+from artrestore.models.registry import build
 from artrestore.restoration.batch import JobResult, make_restorer, restore_batch, restore_folder, working_in
 from artrestore.restoration.finish import blend, shares
 from artrestore.restoration.journal import JOURNAL, Terms
 from artrestore.restoration.options import OutputOptions, RestoreOptions, resolve_options
 from artrestore.restoration.plan import plan_batch
 from artrestore.restoration.request import Band, Request, Source
-from conftest import save_smooth, smooth_picture, write_tiny_weights
+from conftest import TINY_FLAGSHIP, save_smooth, shaken, smooth_picture, write_tiny_weights
 
 
 class Halver:
@@ -346,6 +349,7 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> No
         {"average": 1},
         {"creativity": 0.0},
         {"masks": "m"},
+        {"keep_tone": True},
     ],
     ids=str,
 )
@@ -358,6 +362,21 @@ def test_what_a_network_cannot_do_is_refused_before_work(settings: dict[str, Any
     with pytest.raises(UnsupportedError) as caught:
         make_restorer(resolve_options(weights=one, **common, **settings))
     assert caught.value.hint
+
+
+def test_where_tone_is_all_that_a_network_corrects_keeping_it_changes_nothing(
+    damaged: Path, tmp_path: Path
+) -> None:
+    model = build("hierarchical-vae", TINY_FLAGSHIP)
+    shaken(model.get_submodule("tone"))
+    header = WeightsHeader(architecture=model.name, config=asdict(model.config), training={}, shapes={})
+    write_weights(tmp_path / "tone.safetensors", model.weights(), header)
+    for keep_tone in (True, False):
+        out = tmp_path / f"out{keep_tone}"
+        restore_folder(
+            damaged.parent, out, weights=tmp_path / "tone.safetensors", device="cpu", keep_tone=keep_tone
+        )
+        assert np.array_equal(levels(out / "a.png"), levels(damaged)) == keep_tone
 
 
 def test_a_network_that_sees_no_masks_can_still_restore_only_what_they_mark(damaged: Path, tmp_path: Path) -> None:

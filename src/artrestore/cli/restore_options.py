@@ -65,6 +65,13 @@ Masks = Annotated[
 OnlyMasked = Annotated[
     bool, typer.Option("--only-masked", help="Keep all outside the masks to the bit.", rich_help_panel=_RESULT)
 ]
+KeepTone = Annotated[
+    bool,
+    typer.Option(
+        "--keep-tone", help="Do not correct fading, varnish and casts of the whole picture.",
+        rich_help_panel=_RESULT,
+    ),
+]  # fmt: skip
 Average = Annotated[
     int,
     typer.Option(

@@ -222,6 +222,17 @@ class RestorationModel(nn.Module, ABC):
         """
         raise UnsupportedError(f"{self.name} cannot draw restorations", hint=_OTHER_WEIGHTS)
 
+    def keep_tone(self) -> None:
+        """From now on, leave the tone of whole pictures as it is.
+
+        Raises:
+            UnsupportedError: the architecture does not judge tone apart from all else.
+        """
+        raise UnsupportedError(
+            f"{self.name} does not correct the tone of a picture apart from all else",
+            hint="Leave --keep-tone out.",
+        )
+
     def prepare_training(self) -> None:
         """Add what only training needs."""
 

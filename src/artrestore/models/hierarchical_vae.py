@@ -219,6 +219,10 @@ class HierarchicalVAE(RestorationModel):
             corrected = self.tone.correct(encoded.damaged, encoded.place, tone)
         return corrected + F.pixel_shuffle(self.residual(features), 2).float()
 
+    def keep_tone(self) -> None:
+        """From now on, leave the tone of whole pictures as it is."""
+        self.tone.keep()
+
     def _log_scale(self, features: Tensor) -> Tensor:
         return F.pixel_shuffle(self.log_scale(features.detach()), 2).float().clamp(*_LOG_SCALE_RANGE)
 

@@ -84,6 +84,10 @@ class ToneNetwork(nn.Module):
         with torch.autocast(picture.device.type, enabled=False):
             return picture + self._share(tone) * self._change(picture, place, tone)
 
+    def keep(self) -> None:
+        """From now on correct nothing, whatever the global latent says."""
+        zero_initialised(self.transforms)
+
     def errors(self, damaged: Tensor, clear: Tensor, small: Tensor, place: Tensor) -> Tensor:
         """Charbonnier's, of each tile with all of its correction, at half its sides, which tells as much: (N,).
 

@@ -117,6 +117,8 @@ def make_restorer(options: RestoreOptions) -> Restorer:
     """
     loaded = load_model(options.weights, device=options.device)
     _require_able(loaded, options)
+    if options.keep_tone:
+        loaded.model.keep_tone()
     return Restorer(
         loaded,
         tile_size=options.tile_size,

@@ -31,6 +31,7 @@ class OutputOptions:
         strength: the output goes so far from the input (0) to its restoration (1).
         keep_unsure: where the half-width is more than this, in levels of 255, the input stays; None: nowhere.
         only_masked: outside the mask the input stays.
+        keep_tone: the network leaves the tone of the whole picture as it is.
         format: of the outputs; None: that of each input.
         quality: of JPEG and lossy WebP outputs; None: the input's or better.
         bit_depth: bits a channel of the outputs; None: those of each input.
@@ -52,6 +53,7 @@ class OutputOptions:
     strength: _Share = 1.0
     keep_unsure: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     only_masked: bool = False
+    keep_tone: bool = False
     format: FileFormat | None = None
     quality: Annotated[int, Field(ge=1, le=100)] | None = None
     bit_depth: Literal[8, 16] | None = None
@@ -146,8 +148,8 @@ class RestoreOptions(OutputOptions):
         Those that change nothing but rounding (device, tiles) are not among them, nor what lies beside the output.
         """
         names = (
-            "strength", "keep_unsure", "only_masked", "average", "creativity", "precision", "quality",
-            "bit_depth", "strip_metadata", "provenance",
+            "strength", "keep_unsure", "only_masked", "keep_tone", "average", "creativity", "precision",
+            "quality", "bit_depth", "strip_metadata", "provenance",
         )  # fmt: skip
         drawn = self.average or self.creativity is not None
         terms = {name: getattr(self, name) for name in names} | {"seed": self.seed if drawn else None}

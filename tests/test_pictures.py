@@ -1,5 +1,7 @@
 """Pixels in and out: what a network that changes nothing gives back, and what one that changes something does."""
 
+import errno
+import io
 import multiprocessing
 import os
 import sys
@@ -480,6 +482,34 @@ def test_content_counts_and_not_the_name(tmp_path: Path) -> None:
 
 def _read(path: Path) -> None:
     read_rgb8(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system must list what a process has mapped")
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".ppm"])
+def test_what_is_read_by_rows_is_not_mapped_so_that_it_takes_no_memory(suffix: str, tmp_path: Path) -> None:
+    path = save_smooth(tmp_path / f"large{suffix}", 256, 4096)
+    with open_picture(path) as file:
+        page = file.page(0)
+        page.native(0, page.height // 2)
+        assert str(path) not in Path("/proc/self/maps").read_text()
+        page.native(page.height // 2, page.height)
+
+
+def test_a_disk_that_breaks_while_a_jpeg_is_read_makes_it_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Breaking(io.BufferedReader):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 40_000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    path = pillow(tmp_path / "a.jpg", "rgb", noise("rgb", size=(256, 256)), quality=95)
+    with open_picture(path) as file:
+        monkeypatch.setattr(Path, "open", lambda self, _: Breaking(io.FileIO(self)))
+        with pytest.raises(PictureError):
+            file.page(0).native(0, 256)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_process_that_has_read_and_written_may_still_fork(tmp_path: Path) -> None:

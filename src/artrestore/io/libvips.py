@@ -1,6 +1,8 @@
 """libvips, set up for untrusted files and for work beside a network."""
 
 import os
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,13 +29,34 @@ _INTERPRETATIONS = {
 def load(name: str, path: os.PathLike[str], **options: Any) -> Any:
     """Open a file by the loader of one format: pixels come top to bottom, and damage is an error.
 
-    Loaders are called by their names and never guessed from the file's, which might hold options or lead to a
-    loader that is not meant for untrusted files.
+    Loaders are never guessed from a file's name, which might hold options or lead to a loader that is not meant
+    for untrusted files.
 
     Raises:
         VipsError: it cannot be read.
+        OSError: it cannot be opened.
     """
-    return pyvips.Operation.call(f"{name}load", os.fsencode(path), access="sequential", fail_on="error", **options)
+    options = {"access": "sequential", "fail_on": "error", **options}
+    if name != "jpeg":
+        return pyvips.Operation.call(f"{name}load", os.fsencode(path), **options)
+    # By its path the file is mapped, and all that has been read of it counts as memory of this process.
+    return pyvips.Image.new_from_source(_read_through_python(path), "", **options)
+
+
+def _read_through_python(path: os.PathLike[str]) -> Any:
+    file = Path(path).open("rb")  # noqa: SIM115 (closed with the source)
+
+    def read(size: int) -> bytes:
+        try:
+            return file.read(size)
+        except OSError:  # a broken disk: for libvips the file ends here, which is an error, too
+            return b""
+
+    source = pyvips.SourceCustom()
+    weakref.finalize(source, file.close)
+    source.on_read(read)
+    source.on_seek(file.seek)
+    return source
 
 
 def fetch(image: Any, top: int, bottom: int) -> Native:

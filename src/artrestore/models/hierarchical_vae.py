@@ -294,8 +294,7 @@ class HierarchicalVAE(RestorationModel):
             self.log_beta.copy_(
                 steer(self.log_beta, rates.detach(), self.log_beta.new_tensor(_TARGET_RATES), _BETA_GAIN)
             )
-        names = ("kl_tone", "kl_16", "kl_8", "kl_4")
         return {
             "loss": loss, "reconstruction": reconstruction, "kl": rates.sum(), "crps": crps, "nll": nll,
-            **dict(zip(names, rates, strict=True)),
+            **dict(zip(("kl_tone", "kl_16", "kl_8", "kl_4"), rates, strict=True)),
         }  # fmt: skip

@@ -112,6 +112,18 @@ def test_restore_shows_a_table_and_writes_a_report(picture_set, tiny_weights: Pa
         assert list(csv.DictReader(file)) == rows  # of the run that restored them
 
 
+def test_the_report_is_written_even_if_nobody_reads_the_table_to_its_end(
+    picture_set, tiny_weights: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("artrestore.cli.restore_table._table", closed)
+    run("restore", picture_set[1], "out", "--weights", tiny_weights)
+    with Path("out/artrestore-report.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 10
+
+
 def test_restore_says_how_unsure_it_is_and_what_that_is_worth(picture_set, tmp_path: Path, run) -> None:
     weights = write_tiny_weights(tmp_path / "a.safetensors", "hierarchical-vae")
     result = run("restore", picture_set[1], "out", "--weights", weights, "--uncertainty", "--changes")

@@ -18,9 +18,12 @@ _REASONS_SHOWN = 10
 
 
 def conclude(results: "list[JobResult]", plan: "Plan", options: "RestoreOptions") -> None:
-    """Print the table, what failed and why, and write the report."""
+    """Write the report; then print the table, what failed and why: a reader like `head` may leave in between."""
     from artrestore.cli.console import console, note, plain, stderr
 
+    report = plan.folder / REPORT if plan.folder and results else None
+    if report:
+        write_csv(report, [result.as_row() for result in results])
     restored = [result for result in results if result.outcome == "restored"]
     if restored:
         console.print(_table(restored, options))
@@ -32,11 +35,8 @@ def conclude(results: "list[JobResult]", plan: "Plan", options: "RestoreOptions"
     counts = Counter(result.outcome for result in results)
     rest = f", {counts['not reached']} not reached" if counts["not reached"] else ""
     note(f"{counts['restored']} restored, {counts['skipped']} skipped, {counts['failed']} failed{rest}")
-    if plan.folder is None:
-        return
-    if results:
-        write_csv(plan.folder / REPORT, [result.as_row() for result in results])
-        note(f"Pictures: {plan.folder}; all figures: {plan.folder / REPORT}")
+    if report:
+        note(f"Pictures: {plan.folder}; all figures: {report}")
 
 
 def show_reasons(plan: "Plan") -> None:

@@ -165,6 +165,27 @@ def test_a_picture_fails_where_even_small_tiles_do_not_fit() -> None:
         restorer.restore(picture(512, 300))
 
 
+def test_where_no_tile_fits_on_a_device_the_cpu_goes_on_and_stays() -> None:
+    loaded, damaged = load(), picture(512, 300)
+    expected = Restorer(load(), tile_size=512, overlap=64, precision="fp32").restore(damaged)
+    forward = loaded.model.forward
+
+    def on_cpu_only(tiles: torch.Tensor, around: object) -> torch.Tensor:
+        if tiles.device.type == "meta":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(tiles, around)
+
+    loaded.model.forward = on_cpu_only  # type: ignore[method-assign,assignment]
+    restorer = Restorer(loaded, tile_size=512, overlap=64, precision="fp32")
+    restorer.runner.device = torch.device("meta")  # stands for a device that there is, but has no room
+    np.testing.assert_allclose(restorer.restore(damaged), expected, atol=0.03)  # in the small tiles tried last
+    assert restorer.device == torch.device("cpu")
+    assert restorer.runner.remarks[-1] == "memory ran short, so the CPU was taken"
+    told = len(restorer.runner.remarks)
+    np.testing.assert_allclose(restorer.restore(damaged), expected, atol=1e-5)
+    assert len(restorer.runner.remarks) == told
+
+
 def test_another_error_is_not_taken_for_want_of_memory() -> None:
     loaded = load()
 

@@ -80,6 +80,8 @@ def plot(path: Path, rows: list[dict[str, Any]]) -> None:
     quality.legend()
     for axes in (rate, quality):
         axes.grid(alpha=0.3)
+        axes.margins(x=0.25)  # for the labels
+    quality.set_xlim(left=0)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
 

@@ -1,6 +1,7 @@
 """Crops with their surroundings, and generated pictures."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from artrestore.damage.base import View
 from artrestore.damage.recipes import Recipe, load_recipe, parse_recipe
 from artrestore.training.batches import Batch, as_floats
 from artrestore.training.cropping import Cropping
-from artrestore.training.crops import Pixels, place_of, shrunk_whole, square_thumbnail, varied_scene
+from artrestore.training.crops import Pixels, place_of, square_thumbnail, varied_scene
 from artrestore.training.data import CropDataset
 from artrestore.training.leaves import dead_leaves
 from artrestore.training.pairs import PicturePair
@@ -60,6 +61,17 @@ def test_a_damaged_crop_lies_where_its_place_says_however_it_is_turned(shape: tu
         torch.testing.assert_close(middle, at_place(thumbnail, place), atol=16, rtol=0)
 
 
+@pytest.mark.parametrize("fit", ["crop", "thumbnail"])
+def test_many_of_the_pictures_are_details_of_one(fit: Literal["crop", "thumbnail"]) -> None:
+    synthesis = Synthesis(recipe=NOTHING)
+    batch = crops(Cropping(size=64, fit=fit, synthesis=synthesis, surroundings=True), None, slope(600, 800), 200)
+    assert batch.around is not None
+    reds_and_greens = batch.around.thumbnail[:, :2].flatten(2).float()
+    parts = (reds_and_greens.amax(2) - reds_and_greens.amin(2)) / 255
+    assert 80 < (parts.amin(1) > 0.75).sum() < 150
+    assert 0.2 < parts.amin() < 0.3
+
+
 def recipe_of(kind: str) -> Recipe:
     return parse_recipe(
         f'severity = [1.0, 1.0]\n[[steps]]\nkind = "{kind}"\nstrength = [0.4, 1.0]\n', name=f"{kind} alone"
@@ -72,7 +84,7 @@ def test_tone_is_damaged_alike_in_a_crop_and_in_its_thumbnail(kind: str) -> None
     for seed in range(20):
         rng = np.random.default_rng(seed)
         clear = np.full((*rng.integers(300, 900, 2), 3), (150, 120, 90), np.uint8)
-        scene = varied_scene(clear, shrunk_whole(clear), 64, rng)
+        scene = varied_scene(clear, 64, rng)
         damaged, thumbnail, _ = synthesis.damage_with_thumbnail(scene.crop, scene.view, scene.small, rng)
         assert (damaged.float() - scene.crop.float()).abs().mean() > 0.1
         found = at_place(thumbnail, place_of(scene.view))

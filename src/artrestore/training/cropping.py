@@ -15,8 +15,8 @@ from artrestore.training.crops import (
     mirrored,
     place_of,
     random_crop,
+    random_part,
     resize,
-    shrunk_whole,
     square_thumbnail,
     varied_crop,
     varied_scene,
@@ -53,10 +53,10 @@ class Cropping:
     def random(self, given: Pixels | None, clear: Pixels, count: int, rng: np.random.Generator) -> Batch:
         """Crops at random: of a pair, and, in part or if there is none, of the clear picture damaged anew."""
         synthesis, crops = self.synthesis, []
-        small = shrunk_whole(clear) if synthesis and self._in_a_scene else clear
         for _ in range(count):
             if synthesis and (given is None or rng.random() < synthesis.share):
-                crops.append(self._damaged(clear, small, synthesis, rng))
+                picture = random_part(clear, self.size, rng) if self._in_a_scene else clear
+                crops.append(self._damaged(picture, synthesis, rng))
             else:
                 crops.append(self._paired(_required(given), clear, rng))
         return stack(crops)
@@ -64,8 +64,7 @@ class Cropping:
     def fixed(self, given: Pixels | None, clear: Pixels, number: int) -> Batch:
         """A crop to measure, the same one each time: a pair's middle, or one damaged by a generator of its own."""
         if given is None and self.synthesis:
-            small = shrunk_whole(clear) if self._in_a_scene else clear
-            return self._damaged(clear, small, self.synthesis, np.random.default_rng(number))
+            return self._damaged(clear, self.synthesis, np.random.default_rng(number))
         given = clear if given is None else given
         if self.fit != "crop":
             return self._whole(given, clear)
@@ -81,9 +80,9 @@ class Cropping:
         crop, reference, place = random_crop(given, clear, self.size, rng)
         return Batch(crop, reference, self._around(given, place))
 
-    def _damaged(self, clear: Pixels, small: Pixels, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
+    def _damaged(self, clear: Pixels, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
         if self._in_a_scene:
-            scene = varied_scene(clear, small, self.size, rng)
+            scene = varied_scene(clear, self.size, rng)
             damaged, thumbnail, lost = synthesis.damage_with_thumbnail(scene.crop, scene.view, scene.small, rng)
             around = Surroundings(thumbnail=thumbnail, place=place_of(scene.view), lost=lost)
             return Batch(damaged, scene.crop, around)

@@ -15,7 +15,7 @@ from artrestore.models.base import THUMBNAIL_SIZE
 Pixels = npt.NDArray[np.uint8]
 _MOST_ZOOM = 2.0
 _SCALES = (0.6, 3.0)
-_LEAST_PART = 0.6
+_NEARLY_ALL, _LEAST_PART = 0.8, 0.25
 
 
 class Scene(NamedTuple):
@@ -56,7 +56,24 @@ def varied_crop(pixels: Pixels, size: int, rng: np.random.Generator) -> Tensor:
     return torch.rot90(crop, int(rng.integers(4)), dims=(1, 2)).contiguous()
 
 
-def varied_scene(pixels: Pixels, small: Pixels, size: int, rng: np.random.Generator) -> Scene:
+def random_part(pixels: Pixels, least: int, rng: np.random.Generator) -> Pixels:
+    """Half of the time nearly all of a picture, else any part of it down to a quarter of its sides.
+
+    A detail is a picture as well, and its colours are less mixed than those of whole ones.
+
+    Args:
+        pixels: the picture.
+        least: no side becomes shorter than this.
+        rng: decides which part.
+    """
+    part = _NEARLY_ALL if rng.integers(2) else _LEAST_PART
+    lengths = pixels.shape[:2]
+    height, width = (min(n, max(least, round(n * rng.uniform(part, 1)))) for n in lengths)
+    y, x = (int(rng.integers(n - side + 1)) for n, side in zip(lengths, (height, width), strict=True))
+    return pixels[y : y + height, x : x + width]
+
+
+def varied_scene(pixels: Pixels, size: int, rng: np.random.Generator) -> Scene:
     """A crop, varied as `varied_crop` does it, and its whole picture, turned and mirrored alike.
 
     The view says that the picture is 0.6 to 3 times as large as it is, as real scans are larger and smaller; so
@@ -64,12 +81,10 @@ def varied_scene(pixels: Pixels, small: Pixels, size: int, rng: np.random.Genera
 
     Args:
         pixels: the picture.
-        small: the same picture as `shrunk_whole` makes it, once for all its crops.
         size: side of the crop in pixels.
         rng: decides all.
     """
-    turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
-    pixels, small = (np.rot90(p[:, ::-1] if flipped else p, turns) for p in (pixels, small))  # views, no copies
+    pixels = _turned(pixels, rng)
     zoom = _zoom(pixels, size, rng)
     side = round(size * zoom)
     y, x = _corner(pixels, side, rng)
@@ -82,7 +97,7 @@ def varied_scene(pixels: Pixels, small: Pixels, size: int, rng: np.random.Genera
         for start, was, length in zip((y, x), pixels.shape[:2], full, strict=True)
     )
     view = View(height=size, width=size, full_height=full[0], full_width=full[1], top=top, left=left)
-    return Scene(crop=_tensor(crop), view=view, small=small)
+    return Scene(crop=_tensor(crop), view=view, small=shrunk_whole(pixels))
 
 
 def shrunk_whole(pixels: Pixels) -> Pixels:
@@ -93,12 +108,8 @@ def shrunk_whole(pixels: Pixels) -> Pixels:
 
 
 def varied_whole(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """A picture cut at random to 0.6 to 1 of each side, turned, mirrored, and made small as by `shrunk_whole`."""
-    sides = [max(1, round(length * rng.uniform(_LEAST_PART, 1))) for length in pixels.shape[:2]]
-    y, x = (int(rng.integers(length - side + 1)) for length, side in zip(pixels.shape[:2], sides, strict=True))
-    turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
-    small = shrunk_whole(pixels[y : y + sides[0], x : x + sides[1]])
-    return np.ascontiguousarray(np.rot90(small[:, ::-1] if flipped else small, turns))
+    """A part of a picture, turned and mirrored, made small as by `shrunk_whole`."""
+    return np.ascontiguousarray(_turned(shrunk_whole(random_part(pixels, 1, rng)), rng))
 
 
 def place_of(view: View) -> Tensor:
@@ -122,6 +133,12 @@ def resize(pixels: Pixels, size: int) -> Tensor:
     """The whole picture at (size, size), antialiased; its proportions are not kept."""
     resized: Tensor = transforms.resize(_tensor(pixels), [size, size], antialias=True)
     return resized
+
+
+def _turned(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """By quarters, and half of the time mirrored; a view, no copy."""
+    turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
+    return np.rot90(pixels[:, ::-1] if flipped else pixels, turns)
 
 
 def _zoom(pixels: Pixels, size: int, rng: np.random.Generator) -> float:

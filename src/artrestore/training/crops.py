@@ -1,5 +1,6 @@
 """Cutting crops out of decoded pictures: uint8 (H, W, 3) arrays in, uint8 (3, size, size) tensors out."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -84,7 +85,7 @@ def varied_scene(pixels: Pixels, size: int, rng: np.random.Generator) -> Scene:
         size: side of the crop in pixels.
         rng: decides all.
     """
-    pixels = _turned(pixels, rng)
+    pixels, small = _turned([pixels, shrunk_whole(pixels)], rng)  # shrinking what is turned already copies it
     zoom = _zoom(pixels, size, rng)
     side = round(size * zoom)
     y, x = _corner(pixels, side, rng)
@@ -97,7 +98,7 @@ def varied_scene(pixels: Pixels, size: int, rng: np.random.Generator) -> Scene:
         for start, was, length in zip((y, x), pixels.shape[:2], full, strict=True)
     )
     view = View(height=size, width=size, full_height=full[0], full_width=full[1], top=top, left=left)
-    return Scene(crop=_tensor(crop), view=view, small=shrunk_whole(pixels))
+    return Scene(crop=_tensor(crop), view=view, small=small)
 
 
 def shrunk_whole(pixels: Pixels) -> Pixels:
@@ -109,7 +110,8 @@ def shrunk_whole(pixels: Pixels) -> Pixels:
 
 def varied_whole(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """A part of a picture, turned and mirrored, made small as by `shrunk_whole`."""
-    return np.ascontiguousarray(_turned(shrunk_whole(random_part(pixels, 1, rng)), rng))
+    (small,) = _turned([shrunk_whole(random_part(pixels, 1, rng))], rng)
+    return np.ascontiguousarray(small)
 
 
 def place_of(view: View) -> Tensor:
@@ -135,10 +137,10 @@ def resize(pixels: Pixels, size: int) -> Tensor:
     return resized
 
 
-def _turned(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """By quarters, and half of the time mirrored; a view, no copy."""
+def _turned(pictures: Sequence[Pixels], rng: np.random.Generator) -> list[Pixels]:
+    """All alike, by quarters, and half of the time mirrored; views, no copies."""
     turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
-    return np.rot90(pixels[:, ::-1] if flipped else pixels, turns)
+    return [np.rot90(pixels[:, ::-1] if flipped else pixels, turns) for pixels in pictures]
 
 
 def _zoom(pixels: Pixels, size: int, rng: np.random.Generator) -> float:

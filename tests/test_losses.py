@@ -48,6 +48,19 @@ def test_charbonnier_is_the_absolute_error_but_round_at_zero() -> None:
     assert not same.grad.any()
 
 
+def test_a_wide_bend_rewards_a_guess_that_is_likelier_wrong_than_right() -> None:
+    # Three pixels of ten that look alike are lost; the rest is sound.
+    truth = torch.tensor([0.4] * 3 + [0.0] * 7)
+    guesses = torch.linspace(0, 0.4, 401)
+
+    def best(eps: float) -> float:
+        errors = charbonnier(guesses[:, None].expand(401, 10), truth.expand(401, 10), eps)
+        return float(guesses[errors.argmin()])
+
+    assert best(1e-3) < 0.002
+    assert best(0.05) > 0.015
+
+
 def test_the_logarithm_asks_of_each_picture_a_share_of_its_own_error() -> None:
     errors = torch.tensor([0.5, 0.005], requires_grad=True)
     log_per_picture(errors, 0.0).backward()

@@ -7,7 +7,7 @@ import torch
 
 from artrestore.models.base import RestorationModel, Surroundings
 from artrestore.models.hierarchical_vae import _TARGET_RATES, HierarchicalVAE
-from artrestore.models.latents import steer
+from artrestore.models.latents import Posterior, steer
 from artrestore.models.registry import build
 from artrestore.models.tone import ToneNetwork
 from conftest import TINY_FLAGSHIP, shaken, tiny_model
@@ -148,6 +148,22 @@ def test_steering_happens_in_training_only() -> None:
     losses = model.train().training_losses(pictures(), pictures().square(), beta=1.0, stage="uncertainty")
     rates = torch.stack([losses[name] for name in ("kl_tone", "kl_16", "kl_8", "kl_4")])
     assert torch.equal((model.log_beta - before).sign(), (rates - torch.tensor(_TARGET_RATES)).sign())
+
+
+def test_the_posterior_cannot_blow_up_and_finds_its_way_back() -> None:
+    torch.manual_seed(0)
+    posterior = Posterior((4, 3, 2), 2)
+    for head in (*posterior.heads, posterior.tone):
+        torch.nn.init.normal_(head.weight, std=100.0)
+    levels = posterior(pictures(), pictures() * 0.5, pictures())
+    values = [level.mu.numel() / len(level.mu) for level in levels]
+    rates = torch.stack([level.kl() / count for level, count in zip(levels, values, strict=True)])
+    assert (rates < 13).all()
+    rates.sum().backward()
+    for head in (*posterior.heads, posterior.tone):
+        assert head.weight.grad is not None
+        assert torch.isfinite(head.weight.grad).all()
+        assert head.weight.grad.any()
 
 
 def test_the_posterior_begins_at_the_prior() -> None:

@@ -28,10 +28,10 @@ from spandrel.architectures.NAFNet import NAFNet as SpandrelNAFNet
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from artrestore.losses import charbonnier, log_per_picture
+from artrestore.losses import SHARP, WIDE, charbonnier, log_charbonnier
 from artrestore.models.base import ModelSpec, RestorationModel, StageName, Surroundings, TileRule
 from artrestore.models.blocks import LayerNorm2d
-from artrestore.models.hierarchical_vae import _ERROR_FLOOR, HierarchicalVAE
+from artrestore.models.hierarchical_vae import HierarchicalVAE
 from artrestore.models.registry import ARCHITECTURES, build
 
 Count = Annotated[int, Field(ge=1, le=4096)]
@@ -121,12 +121,13 @@ class NAFNet(RestorationModel):
         *,
         beta: float,  # noqa: ARG002
         free_bits: float = 0.0,  # noqa: ARG002
-        stage: StageName = "restore",  # noqa: ARG002
+        stage: StageName = "restore",
         around: Surroundings | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """The loss of the flagship's mean."""
-        errors = charbonnier(self.net(damaged), clear)
-        return {"loss": log_per_picture(errors, _ERROR_FLOOR), "reconstruction": errors.mean()}
+        restored = self.net(damaged)
+        loss = log_charbonnier(restored, clear, SHARP if stage == "refine" else WIDE)
+        return {"loss": loss, "reconstruction": charbonnier(restored, clear).mean()}
 
 
 def multiply_adds(model: RestorationModel, side: int = 1024) -> float:

@@ -85,7 +85,7 @@ def test_the_flagship_is_trained_exported_and_calibrated_by_one_command() -> Non
     header = read_header(Path("out/default.safetensors"))
     assert header.calibration is not None
     assert header.training["stage"] == "uncertainty"
-    assert header.training["began_from"]["stage"] == "restore"
+    assert header.training["began_from"]["stage"] == "refine"
 
 
 @pytest.mark.slow

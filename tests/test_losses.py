@@ -8,13 +8,16 @@ import torch
 from torch import nn
 
 from artrestore.losses import (
+    SHARP,
+    WIDE,
+    Bend,
     bernoulli_nll,
     charbonnier,
     crps_of_two,
     judged,
     kl_to_standard_normal,
     laplace_nll,
-    log_per_picture,
+    log_charbonnier,
     squared_error,
 )
 
@@ -57,17 +60,19 @@ def test_a_wide_bend_rewards_a_guess_that_is_likelier_wrong_than_right() -> None
         errors = charbonnier(guesses[:, None].expand(401, 10), truth.expand(401, 10), eps)
         return float(guesses[errors.argmin()])
 
-    assert best(1e-3) < 0.002
-    assert best(0.05) > 0.015
+    assert best(SHARP.eps) < 0.002
+    assert best(WIDE.eps) > 0.015
 
 
 def test_the_logarithm_asks_of_each_picture_a_share_of_its_own_error() -> None:
-    errors = torch.tensor([0.5, 0.005], requires_grad=True)
-    log_per_picture(errors, 0.0).backward()
-    assert errors.grad is not None
-    assert (errors.grad * errors.detach()).tolist() == pytest.approx([0.5, 0.5])
-    assert log_per_picture(torch.tensor([0.3, 0.1]), 0.1).item() == pytest.approx(
-        (math.log(0.4) + math.log(0.2)) / 2
+    size = torch.tensor([0.5, 0.005], requires_grad=True)
+    pictures = torch.ones(2, 3, 4, 4) * size[:, None, None, None]
+    log_charbonnier(pictures, torch.zeros(2, 3, 4, 4), Bend(1e-6, 0.0)).backward()
+    assert size.grad is not None
+    assert (size.grad * size.detach()).tolist() == pytest.approx([0.5, 0.5], abs=1e-3)
+    errors = torch.tensor([0.3, 0.1])[:, None, None, None].expand(2, 3, 4, 4)
+    assert log_charbonnier(errors, torch.zeros(2, 3, 4, 4), Bend(1e-6, 0.1)).item() == pytest.approx(
+        (math.log(0.4) + math.log(0.2)) / 2, abs=1e-4
     )
 
 

@@ -157,9 +157,10 @@ def test_a_network_with_one_restoration_says_so() -> None:
 
 def test_weights_that_have_not_learnt_it_are_told_from_those_that_have(loaded: LoadedModel) -> None:
     require_learnt_doubt(load(stage="uncertainty"))
-    with pytest.raises(UnsupportedError, match="not yet") as caught:
-        require_learnt_doubt(load(stage="restore"))
-    assert "--stages uncertainty" in caught.value.hint
+    for stage in ("restore", "refine"):
+        with pytest.raises(UnsupportedError, match="not yet") as caught:
+            require_learnt_doubt(load(stage=stage))
+        assert "--stages uncertainty" in caught.value.hint
 
 
 SHAPE = ((3, None), (4, 16), (2, 4))

@@ -191,8 +191,8 @@ def test_the_backbone_may_learn_more_slowly_than_what_tells_how_sure_it_is(
     config: Callable[..., TrainConfig],
 ) -> None:
     settings = config(learning_rate=1.0, backbone_rate=0.2, schedule="constant")
-    rates = [learning_rate(settings, stage, 0, 0.0) for stage in ("clear", "restore", "uncertainty")]
-    assert rates == [0.2, 0.2, 1.0]
+    rates = [learning_rate(settings, stage, 0, 0.0) for stage in ("clear", "restore", "refine", "uncertainty")]
+    assert rates == [0.2, 0.2, 0.1, 1.0]
 
 
 def test_the_budget_is_shared_by_the_stages(config: Callable[..., TrainConfig]) -> None:

@@ -51,8 +51,8 @@ def test_learning_how_sure_it_is_leaves_the_mean_as_it_was_to_the_bit(
 ) -> None:
     settings = flagship(val_fraction=val_fraction)
     progress = run_all(settings)
-    assert [p.stage for p in progress] == ["tone"] + ["restore"] * 6 + ["uncertainty"] * 2
-    before, after = settings.out / "best-restore.safetensors", settings.out / "best.safetensors"
+    assert [p.stage for p in progress] == ["tone"] + ["restore"] * 5 + ["refine"] * 2 + ["uncertainty"] * 2
+    before, after = settings.out / "best-refine.safetensors", settings.out / "best.safetensors"
     changed = load_file(after).keys() - same(before, after)
     assert changed
     assert all(name.startswith(OWN) for name in changed)
@@ -153,13 +153,30 @@ def test_pairs_and_whole_pictures_train_it_too(
     pairs = {"distorted": picture_set[1], "recipe": None, "steps": 4}
     for fit in ("crop", "resize"):
         stages = [p.stage for p in run_all(flagship(**pairs, fit=fit, out=tmp_path / fit))]
-        assert stages == ["tone", "restore", "restore", "restore", "uncertainty"]
+        assert stages == ["tone", "restore", "restore", "refine", "uncertainty"]
 
 
 def test_a_network_that_cannot_tell_is_not_asked_how_sure_it_is(config: Callable[..., TrainConfig]) -> None:
     with pytest.raises(UsageError, match="cannot tell how sure it is") as caught:
         prepare_run(config(stages=("restore", "uncertainty")))
     assert "hierarchical-vae" in caught.value.hint
+
+
+def test_a_network_with_one_loss_for_restoring_has_nothing_to_refine(config: Callable[..., TrainConfig]) -> None:
+    with pytest.raises(UsageError, match="no stage `refine`") as caught:
+        prepare_run(config(stages=("restore", "refine")))
+    assert "hierarchical-vae" in caught.value.hint
+
+
+def test_what_will_be_refined_is_the_newest_and_not_what_the_psnr_likes_best(
+    flagship: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artrestore.training.schedule.MIN_STEPS_BETWEEN_EVALUATIONS", 1)
+    refined = flagship(stages=("restore", "refine"), steps=8, learning_rate=0.3, clip_grad_norm=0.0, ema=0.0)
+    rows = [p for p in run_all(refined) if p.stage == "restore" and p.evaluated]
+    assert rows[-1].evaluation.psnr < max(p.evaluation.psnr for p in rows)  # so that the test can fail
+    best, last = (refined.out / f"{name}-restore.safetensors" for name in ("best", "last"))
+    assert same(best, last) == load_file(last).keys()
 
 
 def test_a_network_that_sees_its_tile_alone_is_not_asked_to_learn_tone(config: Callable[..., TrainConfig]) -> None:

@@ -34,7 +34,7 @@ def test_the_weights_to_begin_from_say_what_network_it_is(bundled: Path) -> None
     assert config.start_from == "default"
     assert build(config.arch, config.model).config == build("hierarchical-vae", TINY_FLAGSHIP).config
     assert resolve(start_from="default", arch="hierarchical-vae").model == config.model
-    assert config.stages == ("tone", "restore", "uncertainty")
+    assert config.stages == ("tone", "restore", "refine", "uncertainty")
 
 
 def test_files_to_begin_from_are_found_again_from_any_folder(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_fine_tuning_from_the_bundled_weights_says_so_and_can_be_resumed(
     assert first.exit_code == 0, first.output
     assert "Beginning from the weights default" in first.output
     assert "fine-tuned at a learning rate of 0.0002" in first.output
-    assert "Stages tone, restore, uncertainty: all crops are damaged on the fly" in first.output
+    assert "Stages tone, restore, refine, uncertainty: all crops are damaged on the fly" in first.output
     (bundled / "default.safetensors").unlink()
     more = run("train", "--resume", "--out", "tuned", "--steps", 8)
     assert more.exit_code == 0, more.output

@@ -5,10 +5,13 @@ Nothing in them looks further than its kernels reach, so that neighbouring tiles
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 # Below zero: with none, nine in ten channels of a level died within an hour of training, and never came back.
 _LEAKY_RELU = partial(F.leaky_relu, negative_slope=0.02, inplace=True)
@@ -87,7 +90,7 @@ def gate(h: Tensor) -> Tensor:
     return first * second
 
 
-def zero_initialised(layer: nn.Conv2d) -> nn.Conv2d:
+def zero_initialised(layer: Layer) -> Layer:
     """The same layer, giving zero."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

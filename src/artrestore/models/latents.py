@@ -53,9 +53,7 @@ class Posterior(nn.Module):
             zero_initialised(nn.Conv2d(width, 2 * channels, 3, padding=1))
             for width, channels in zip(_WIDTHS, reversed(noise), strict=True)
         )
-        self.tone = nn.Linear(_WIDTHS[-1], 2 * tone_noise)
-        nn.init.zeros_(self.tone.weight)
-        nn.init.zeros_(self.tone.bias)
+        self.tone = zero_initialised(nn.Linear(_WIDTHS[-1], 2 * tone_noise))
 
     def forward(self, damaged: Tensor, clear: Tensor, mean: Tensor) -> list[DiagonalGaussian]:
         """Distributions of the global latent (N, D) and of the levels (N, C, H, W), coarsest first."""

@@ -180,7 +180,7 @@ def require_learnt_doubt(loaded: LoadedModel) -> None:
         UnsupportedError: the architecture cannot tell, or it was not trained to.
     """
     _require_doubt(loaded)
-    if loaded.header.training.get("stage") in ("clear", "restore"):
+    if loaded.header.training.get("stage") in ("clear", "restore", "refine"):
         raise UnsupportedError(
             f"{loaded.path} was trained to restore, and not yet to say how sure it is",
             hint=f"Train it on: artrestore train CLEAR --from {loaded.path} --stages uncertainty",

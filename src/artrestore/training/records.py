@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 import artrestore
 from artrestore.io.weights_file import WeightsHeader, write_weights
-from artrestore.models.base import RestorationModel
+from artrestore.models.base import RestorationModel, StageName
 from artrestore.reporting.plots import plot_training
 from artrestore.training.run import Run
 
@@ -29,12 +29,20 @@ def record_evaluation(run: Run, progress: Progress, kept: RestorationModel) -> N
     rows = run.folder.add_metrics(_row(run, progress))
     plot_training(run.folder.plot, rows)
     psnr = progress.evaluation.psnr if progress.evaluation else None
-    # Doubt leaves the mean as it is; and tone costs pictures that are as they were more than the others gain.
-    if progress.stage in ("tone", "uncertainty"):
+    if not _is_judged(progress.stage, run.config.stages):
         psnr = None
     if _is_best(psnr, run.state.best_psnr):
         run.state.best_psnr = psnr
         write_run_weights(run, kept, run.folder.best, progress)
+
+
+def _is_judged(stage: StageName, stages: tuple[StageName, ...]) -> bool:
+    """Whether a better PSNR means better weights: otherwise the newest are taken.
+
+    Doubt leaves the mean as it is; tone costs pictures that are as they were more than the others gain, and so
+    does what `refine` will see to.
+    """
+    return stage not in ("tone", "uncertainty") and not (stage == "restore" and "refine" in stages)
 
 
 def _is_best(psnr: float | None, best: float | None) -> bool:

@@ -204,6 +204,8 @@ def _require_stages(config: TrainConfig, model: RestorationModel) -> None:
         lacking["uncertainty"] = "cannot tell how sure it is"
     if not model.spec.sees_surroundings:
         lacking["tone"] = "does not see a picture's tone"
+    if "refine" not in model.spec.training.stages:
+        lacking["refine"] = "has but one loss for restoring"
     for stage in config.stages:
         if stage in lacking:
             raise UsageError(

@@ -8,6 +8,7 @@ from artrestore.training.config import TrainConfig, stage_share
 
 WARMUP_STEPS = 20
 FINAL_RATE = 0.01  # of the learning rate, at the end of the cosine
+REFINING_RATE = 0.5  # of the learning rate, in the stage `refine`
 MIN_STEPS_BETWEEN_EVALUATIONS = 100
 EVALUATIONS = 50  # about so many in a run of many steps
 MAX_STEPS_BETWEEN_EVALUATIONS = 1000
@@ -54,6 +55,8 @@ def evaluation_interval(config: TrainConfig, steps_per_epoch: int) -> int:
 def learning_rate(config: TrainConfig, stage: StageName, step: int, progress: float) -> float:
     """A short linear warm-up, then a cosine down to a hundredth (Loshchilov & Hutter 2016); or a constant."""
     highest = config.learning_rate * (1.0 if stage == "uncertainty" else config.backbone_rate)
+    if stage == "refine":
+        highest *= REFINING_RATE
     if config.schedule == "constant":
         return highest
     warmup = min(1.0, (step + 1) / WARMUP_STEPS)

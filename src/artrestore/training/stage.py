@@ -24,7 +24,7 @@ class Stage:
     """The data, the budget, the optimizer and the evaluator of a stage.
 
     Attributes:
-        name: `clear`, `restore` or `uncertainty`.
+        name: what it trains; see `TrainingDefaults`.
         number: from 1; `count` run in all.
         batches: endless, from the state's step on.
         steps_per_epoch: batches that visit every picture once.

@@ -185,7 +185,7 @@ def test_a_picture_is_measured_by_what_the_network_says_of_all_of_it(pairs: Path
 
 
 class Noisy:
-    """Draws that are the truth plus as much noise as the temperature says, four times too little at 1."""
+    """Draws that are the picture plus as much noise as the temperature says, the root of 2 too much at 1."""
 
     def draw(self, picture: np.ndarray, *, seed: int, index: int, temperature: float) -> np.ndarray:
         rng = np.random.default_rng((seed, index, int(1000 * float(picture.mean()))))
@@ -198,13 +198,17 @@ def test_the_temperature_makes_spread_and_error_alike(pairs: Path, monkeypatch: 
 
     def load(case: object, recipe: object) -> tuple[np.ndarray, np.ndarray]:
         picture = rng.random((3, 40, 40))
-        return picture, picture + 0.0354 * rng.standard_normal(picture.shape)
+        return picture, picture + 0.0177 * rng.standard_normal(picture.shape)
 
     monkeypatch.setattr(module, "load_case", load)
     found = find_temperature(Noisy(), cases, None)  # type: ignore[arg-type]
-    assert found.value == pytest.approx(2**0.5)
+    assert found.value == pytest.approx(2**-0.5)
     assert found.ratio == pytest.approx(1, abs=0.05)
-    assert found.ratio_at_one < 0.8
+    assert found.ratio_at_one > 1.2
+
+
+def test_what_is_missing_in_spread_is_not_made_up_by_noise_that_was_never_seen() -> None:
+    assert max(module.TEMPERATURES) == 1.0
 
 
 def test_draws_that_do_not_vary_keep_the_temperature(

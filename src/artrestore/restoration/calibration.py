@@ -24,8 +24,9 @@ from artrestore.uncertainty.measures import spread_and_error, spread_over_error
 
 ENOUGH = 3 * LEAST_PER_GROUP  # damaged pictures for three groups
 LONGEST_SIDE = 1024  # of what is damaged on the fly; larger pictures are cut
-# Around the trained one, nearest first, so that it is taken where all are as good.
-TEMPERATURES = tuple(2 ** (step / 4) for step in (0, -1, 1, -2, 2, -3, 3, -4, 4))
+# From the trained one down, so that it is taken where all are as good. Not above it: there the network meets noise
+# that it has not seen, and answers with coloured specks, which make up any variance that is missing.
+TEMPERATURES = tuple(2 ** (step / 4) for step in (0, -1, -2, -3, -4))
 _TEMPERATURE_CROPS, _TEMPERATURE_SIDE, _SAMPLES = 16, 256, 4
 
 
@@ -157,7 +158,7 @@ class Temperature:
 def find_temperature(restorer: Restorer, cases: Sequence[Case], recipe: Recipe | None) -> Temperature:
     """Try `TEMPERATURES` on the middles of some pictures, four draws of each, with the same noise for all.
 
-    Only from half to twice the trained temperature: beyond, the network meets noise that it has not seen.
+    Only from half the trained temperature to all of it.
     """
     step = max(1, len(cases) // _TEMPERATURE_CROPS)
     crops = [

@@ -7,11 +7,10 @@
 
 Given again, it goes on exactly where it was stopped. The phases, each an ordinary command that is printed first:
 
+    tone           5 %   the tone of whole pictures in small, on `bench/recipes/tone.toml`
     beginning     10 %   the mean, on strong and simple damage: a fresh network learns little from mild damage
-    structures    15 %   the mean, on plenty of cracks, losses and scratches: among all else they begin late
-    tone           5 %   the tone of whole pictures in small, on `bench/recipes/tone.toml`, which those forget
-    restore       50 %   the mean, on all that `bench/recipes/training.toml` mixes; the last quarter is `refine`
-    uncertainty   20 %   the latents and the scale; the mean is frozen
+    restore       60 %   the mean, on all that `bench/recipes/training.toml` mixes; the last quarter is `refine`
+    uncertainty   25 %   the latents and the scale; the mean is frozen
     export               half precision: OUT/half.safetensors
     calibrate            the intervals and the temperature of that file: OUT/default.safetensors
 
@@ -34,9 +33,7 @@ from artrestore.io.weights_file import read_header, read_tensors, write_weights
 from commands import run
 
 HERE = Path(__file__).parent
-BEGINNING, STRUCTURES, TONE, TRAINING = (
-    HERE / "recipes" / f"{name}.toml" for name in ("beginning", "structures", "tone", "training")
-)
+TONE, BEGINNING, TRAINING = (HERE / "recipes" / f"{name}.toml" for name in ("tone", "beginning", "training"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +46,19 @@ class Phase:
     after: str = ""
 
 
-MEAN = ("--stages", "restore", "--recipe")
 SMALL = ("--batch-size", 32, "--learning-rate", 2e-3, "--generated", 0)
 FLAGSHIP = (
-    Phase(name="beginning", share=0.1, options=("--arch", "hierarchical-vae", *MEAN, BEGINNING)),
-    Phase(name="structures", share=0.15, options=(*MEAN, STRUCTURES), after="beginning"),
-    Phase(name="tone", share=0.05, options=("--stages", "tone", *SMALL, "--recipe", TONE), after="structures"),
-    Phase(name="restore", share=0.5, options=("--stages", "restore,refine", "--recipe", TRAINING), after="tone"),
     Phase(
-        name="uncertainty", share=0.2, options=("--stages", "uncertainty", "--recipe", TRAINING), after="restore"
+        name="tone",
+        share=0.05,
+        options=("--arch", "hierarchical-vae", "--stages", "tone", *SMALL, "--recipe", TONE),
+    ),
+    Phase(name="beginning", share=0.1, options=("--stages", "restore", "--recipe", BEGINNING), after="tone"),
+    Phase(
+        name="restore", share=0.6, options=("--stages", "restore,refine", "--recipe", TRAINING), after="beginning"
+    ),
+    Phase(
+        name="uncertainty", share=0.25, options=("--stages", "uncertainty", "--recipe", TRAINING), after="restore"
     ),
 )
 GENERATIVE = (Phase(name="generative", share=1.0, options=("--config", HERE / "generative.toml")),)

@@ -13,6 +13,7 @@ from artrestore.training.batches import Batch, as_floats
 from artrestore.training.cropping import Cropping
 from artrestore.training.crops import Pixels, place_of, square_thumbnail, varied_scene
 from artrestore.training.data import CropDataset
+from artrestore.training.details import with_details
 from artrestore.training.leaves import dead_leaves
 from artrestore.training.pairs import PicturePair
 from artrestore.training.synthesis import Synthesis
@@ -202,3 +203,36 @@ def test_without_damage_a_generated_picture_is_its_own_clear_one() -> None:
     batch = CropDataset([pair], Cropping(size=32), crops=3, seed=(0,), generated=1.0)[0, 0]
     assert isinstance(batch, Batch)
     assert torch.equal(batch.given, batch.clear)
+
+
+# Generated details
+
+
+def test_details_are_the_same_for_the_same_generator_and_leave_the_picture_that_was_given_alone() -> None:
+    picture = slope(96, 80)
+    first, again, other = (with_details(picture, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first.shape == picture.shape
+    assert first.dtype == np.uint8
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(picture, slope(96, 80))
+
+
+def test_details_are_fine_and_stand_out() -> None:
+    grey = np.full((128, 128, 3), 110, np.uint8)
+    steps = np.stack([np.abs(with_details(grey, np.random.default_rng(seed)) - 110.0) for seed in range(60)])
+    seen = (steps.max(3) > 25).mean((1, 2))
+    assert np.median(seen) < 0.12  # of a picture
+    assert (seen > 0.002).mean() > 0.7
+    assert (steps.max((1, 2, 3)) > 60).mean() > 0.6
+
+
+@pytest.mark.parametrize("surroundings", [False, True])
+def test_details_are_part_of_what_is_to_be_restored(surroundings: bool) -> None:
+    plain = np.full((200, 200, 3), 110, np.uint8)
+    synthesis = Synthesis(recipe=NOTHING)
+    cropping = Cropping(size=64, synthesis=synthesis, surroundings=surroundings, details=0.5)
+    batch = crops(cropping, None, plain, count=40)
+    assert torch.equal(batch.given, batch.clear)
+    drawn = (batch.clear != 110).flatten(1).any(1).float().mean()
+    assert 0.2 < drawn < 0.8

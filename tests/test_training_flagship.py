@@ -14,6 +14,7 @@ from artrestore.io.weights_file import read_header
 from artrestore.models.loading import load_model
 from artrestore.training.config import TrainConfig
 from artrestore.training.run import prepare_run, resumed_config
+from artrestore.training.stage import set_up_stage
 from artrestore.training.trainer import Progress, train
 from conftest import TINY_FLAGSHIP, write_tiny_weights
 from test_training import read_rows
@@ -81,6 +82,12 @@ def test_yellowed_varnish_is_seen_in_thumbnails_within_forty_steps(
     last = run_all(settings)[-1].evaluation
     assert last is not None
     assert last.psnr > last.psnr_given + 2
+
+
+def test_generated_details_are_learned_from_but_not_measured_by(flagship: Callable[..., TrainConfig]) -> None:
+    few, many = (set_up_stage(prepare_run(flagship(generated=share, workers=0))) for share in (0.0, 0.9))
+    assert torch.equal(few.evaluator.clear, many.evaluator.clear)
+    assert not torch.equal(next(iter(few.batches)).clear, next(iter(many.batches)).clear)
 
 
 def test_restoring_well_leaves_the_latents_and_the_scale_for_later(flagship: Callable[..., TrainConfig]) -> None:

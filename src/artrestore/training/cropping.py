@@ -22,6 +22,7 @@ from artrestore.training.crops import (
     varied_scene,
     varied_whole,
 )
+from artrestore.training.details import with_details
 from artrestore.training.synthesis import Synthesis
 
 Fit = Literal["crop", "resize", "thumbnail"]
@@ -38,12 +39,14 @@ class Cropping:
             small as networks that see surroundings get them, damaged by what can be told from that alone.
         synthesis: how clear pictures are damaged; None: only pairs are there.
         surroundings: the network makes use of them.
+        details: part of the crops that get fine details drawn over them before they are damaged.
     """
 
     size: int
     fit: Fit = "crop"
     synthesis: Synthesis | None = None
     surroundings: bool = False
+    details: float = 0.0
 
     @property
     def _in_a_scene(self) -> bool:
@@ -83,16 +86,25 @@ class Cropping:
     def _damaged(self, clear: Pixels, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
         if self._in_a_scene:
             scene = varied_scene(clear, self.size, rng)
-            damaged, thumbnail, lost = synthesis.damage_with_thumbnail(scene.crop, scene.view, scene.small, rng)
+            crop = self._detailed(scene.crop, rng)
+            damaged, thumbnail, lost = synthesis.damage_with_thumbnail(crop, scene.view, scene.small, rng)
             around = Surroundings(thumbnail=thumbnail, place=place_of(scene.view), lost=lost)
-            return Batch(damaged, scene.crop, around)
+            return Batch(damaged, crop, around)
         if self.fit == "thumbnail":
             part = varied_whole(clear, rng)
             damaged, crop = synthesis.damage_small(part, rng), square_thumbnail(part)
         else:
             crop = resize(clear, self.size) if self.fit == "resize" else varied_crop(clear, self.size, rng)
+            crop = self._detailed(crop, rng)
             damaged = synthesis.damage(crop, rng)
         return Batch(damaged, crop, self._around(damaged.permute(1, 2, 0).numpy(), _WHOLE))
+
+    def _detailed(self, crop: Tensor, rng: np.random.Generator) -> Tensor:
+        """A clear crop, uint8 (3, size, size), or, for some, one with fine details of its own."""
+        if self.details and rng.random() < self.details:
+            drawn = with_details(crop.permute(1, 2, 0).numpy(), rng)
+            return torch.from_numpy(drawn).permute(2, 0, 1).contiguous()
+        return crop
 
     def _whole(self, given: Pixels, clear: Pixels) -> Batch:
         if self.fit == "thumbnail":

@@ -1,7 +1,7 @@
 """What one stage of a run works with."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn import Parameter
@@ -70,7 +70,9 @@ def set_up_stage(run: Run) -> Stage:
     seed = (config.seed, state.stage_index)
     cropping = run.cropping(name)
     crops = 1 if cropping.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
-    dataset = CropDataset(train_pairs, cropping, crops=crops, seed=seed, generated=config.generated)
+    # Where pictures are generated, as many of the others get generated details; those that are measured do not.
+    drawn = replace(cropping, details=config.generated)
+    dataset = CropDataset(train_pairs, drawn, crops=crops, seed=seed, generated=config.generated)
     sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
     optimizer, adversary = _optimizers(config, run.model, name)
     average = moving_average(run.model, config.ema)

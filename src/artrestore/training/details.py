@@ -1,10 +1,12 @@
-"""Fine things that are sound but look like damage: hairs, threads, lights, and pale edges.
+"""Fine things that are sound but look like damage: hairs, threads, lights, grain of wood, and pale edges.
 
 A restorer that learns from few pictures takes a cat's whiskers for scratches, the lights on a cup for flakes of
-paint that fell, and a sliver of white wall at the edge for a loss. Damage is drawn on top of these and the target
-keeps them, so it has to look closer: a scratch is broken where the grain skipped, a whisker tapers.
+paint that fell, the grain of a table for noise, and a sliver of white wall at the edge for a loss. Damage is drawn
+on top of these and the target keeps them, so it has to look closer: a scratch is broken where the grain skipped, a
+whisker tapers.
 """
 
+import cv2
 import numpy as np
 
 from artrestore.damage.base import Array
@@ -13,7 +15,7 @@ from artrestore.damage.strokes import Points, Stroke, paint, wander
 from artrestore.training.crops import Pixels
 
 _MOST_GROUPS = 4
-_EDGE = 0.12  # of the pictures get a plain strip along a side
+_GRAINED, _EDGED = 0.3, 0.12  # parts of the pictures that get a grained place, and a plain strip along a side
 
 
 def with_details(picture: Pixels, rng: np.random.Generator) -> Pixels:
@@ -28,11 +30,13 @@ def with_details(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """
     shape = (picture.shape[0], picture.shape[1])
     drawn = picture.astype(np.float32)
+    if rng.random() < _GRAINED:
+        drawn = drawn + _grain(shape, rng)[:, :, None]
     for _ in range(int(rng.integers(1, _MOST_GROUPS + 1))):
         group = (_hairs, _threads, _lights)[int(rng.choice(3, p=(0.5, 0.15, 0.35)))]
         cover = paint(shape, group(shape, rng), softness=float(rng.uniform(0.45, 1.1)))
         drawn = _covered(drawn, cover, rng)
-    if rng.random() < _EDGE:
+    if rng.random() < _EDGED:
         drawn = _covered(drawn, _strip(shape, rng), rng)
     details: Pixels = np.rint(drawn.clip(0, 255)).astype(np.uint8)
     return details
@@ -90,6 +94,18 @@ def _lights(shape: tuple[int, int], rng: np.random.Generator) -> list[Stroke]:
         round_ends = np.sqrt(np.clip(1 - np.linspace(-1, 1, len(points)) ** 2, 0.05, 1))
         strokes.append(Stroke(points=points, radius=radius * round_ends, opacity=np.ones(len(points))))
     return strokes
+
+
+def _grain(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Levels (H, W) to add: the lines of wood, cloth, fur or hatching, on some of the picture."""
+    side = 2 * max(shape)
+    wavelength, stretch = np.exp(rng.uniform(np.log((1.5, 6)), np.log((6, 40))))
+    lines = texture((side, side), rng, float(wavelength), octaves=2, gain=0.7, stretch=float(stretch))
+    turn = np.asarray(cv2.getRotationMatrix2D((side / 2, side / 2), float(rng.uniform(0, 180)), 1), np.float64)
+    turn[:, 2] -= (side - np.array(shape[::-1])) / 2  # its middle, which has no corners cut off
+    turned = np.asarray(cv2.warpAffine(lines, turn, shape[::-1], flags=cv2.INTER_CUBIC), np.float32)
+    place = np.clip(0.5 + 2 * texture(shape, rng, 0.7 * max(shape), octaves=1), 0, 1)
+    return np.asarray(np.float32(rng.uniform(6, 32)) * place * turned, np.float32)
 
 
 def _strip(shape: tuple[int, int], rng: np.random.Generator) -> Array:

@@ -13,6 +13,7 @@ from artrestore.losses import (
     Bend,
     bernoulli_nll,
     charbonnier,
+    crps_at_scales,
     crps_of_two,
     judged,
     kl_to_standard_normal,
@@ -100,6 +101,23 @@ def test_the_score_is_best_for_samples_of_the_truth() -> None:
         for spread in (0.0, 0.5, 1.0, 1.5)
     }
     assert min(scores, key=lambda key: scores[key]) == (0.0, 1.0)
+
+
+def test_at_a_coarse_scale_only_what_varies_together_pays() -> None:
+    """Errors that are the same all over a picture: noise that is not gains at the fine scale alone."""
+    truth, first, second = torch.randn(3, 2000, 1, 1, 1, generator=torch.Generator().manual_seed(0))
+    alone = torch.randn(2, 2000, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+    truth, first, second = (part.expand(2000, 1, 16, 16) for part in (truth, first, second))
+    nothing = torch.zeros_like(truth)
+
+    def gain(a: torch.Tensor, b: torch.Tensor, scale: int) -> float:
+        before = crps_at_scales(nothing, nothing, truth, (scale,))
+        return 1 - (crps_at_scales(a, b, truth, (scale,)) / before).item()
+
+    assert gain(first, second, 1) > 0.2
+    assert gain(*alone, 1) > 0.2
+    assert gain(first, second, 16) > 0.2
+    assert gain(*alone, 16) < 0.05
 
 
 def test_free_bits_pull_at_no_unit_that_carries_less() -> None:

@@ -9,6 +9,7 @@ from artrestore.models.base import RestorationModel, Surroundings
 from artrestore.models.hierarchical_vae import _TARGET_RATES, HierarchicalVAE
 from artrestore.models.latents import Posterior, steer
 from artrestore.models.registry import build
+from artrestore.models.scale import ScaleHead
 from artrestore.models.tone import ToneNetwork
 from conftest import TINY_FLAGSHIP, shaken, tiny_model
 
@@ -26,7 +27,7 @@ def noise_for(model: RestorationModel, damaged: torch.Tensor, scale: float) -> l
     ]
 
 
-@pytest.mark.parametrize(("size", "count"), [("small", 2_089_853), ("base", 6_781_485), ("large", 28_885_645)])
+@pytest.mark.parametrize(("size", "count"), [("small", 2_103_405), ("base", 6_797_885), ("large", 28_907_741)])
 def test_the_sizes_have_the_parameters_that_the_documentation_says(size: str, count: int) -> None:
     with torch.device("meta"):
         assert build("hierarchical-vae", HierarchicalVAE.sizes[size]).parameter_count == count
@@ -54,9 +55,12 @@ def test_without_noise_a_draw_is_the_mean_to_the_bit(bf16: bool) -> None:
     assert (scale > 0).all()
 
 
+@pytest.mark.parametrize("levels", [1, 2, 3])
 @torch.inference_mode()
-def test_every_latent_changes_the_draw() -> None:
-    model = tiny_model("hierarchical-vae").eval()
+def test_every_latent_changes_the_draw(levels: int) -> None:
+    torch.manual_seed(0)
+    model = shaken(build("hierarchical-vae", TINY_FLAGSHIP | {"noise": (2,) * levels})).eval()
+    assert len(model.noise_shape) == 1 + levels
     still = noise_for(model, pictures(), 0.0)
     mean = model(pictures())
     for level in range(len(still)):
@@ -150,12 +154,14 @@ def test_steering_happens_in_training_only() -> None:
     assert torch.equal((model.log_beta - before).sign(), (rates - torch.tensor(_TARGET_RATES)).sign())
 
 
-def test_the_posterior_cannot_blow_up_and_finds_its_way_back() -> None:
+@pytest.mark.parametrize("noise", [(4, 3, 2), (4, 3)])
+def test_the_posterior_cannot_blow_up_and_finds_its_way_back(noise: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    posterior = Posterior((4, 3, 2), 2)
+    posterior = Posterior(noise, 2)
     for head in (*posterior.heads, posterior.tone):
         torch.nn.init.normal_(head.weight, std=100.0)
     levels = posterior(pictures(), pictures() * 0.5, pictures())
+    assert [level.mu.shape[1] for level in levels] == [2, *noise]  # the global one, then coarse to fine
     values = [level.mu.numel() / len(level.mu) for level in levels]
     rates = torch.stack([level.kl() / count for level, count in zip(levels, values, strict=True)])
     assert (rates < 13).all()
@@ -164,6 +170,27 @@ def test_the_posterior_cannot_blow_up_and_finds_its_way_back() -> None:
         assert head.weight.grad is not None
         assert torch.isfinite(head.weight.grad).all()
         assert head.weight.grad.any()
+
+
+@torch.inference_mode()
+def test_the_scale_hears_of_the_whole_picture_and_of_what_was_changed() -> None:
+    torch.manual_seed(0)
+    head = ScaleHead(8, 16)
+    features, change, context = torch.rand(1, 8, 16, 16), torch.zeros(1, 3, 32, 32), torch.zeros(1, 16)
+    before = head(features, change, context)
+    assert before.shape == (1, 3, 32, 32)
+    assert not torch.equal(head(features, change, context + 1), before)
+    spot = change.clone()
+    spot[..., 16, 16] = 0.5
+    differs = (head(features, spot, context) != before).nonzero()[:, 2:]
+    assert len(differs)
+    assert ((differs - 16).abs() < 10).all()  # so that tiles agree
+
+
+def test_the_scale_teaches_the_mean_nothing() -> None:
+    read = [torch.rand(shape).requires_grad_() for shape in ((1, 8, 4, 4), (1, 3, 8, 8), (1, 16))]
+    ScaleHead(8, 16)(*read).sum().backward()
+    assert all(part.grad is None for part in read)
 
 
 def test_the_posterior_begins_at_the_prior() -> None:

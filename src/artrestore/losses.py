@@ -85,6 +85,15 @@ def crps_of_two(first: Tensor, second: Tensor, reference: Tensor) -> Tensor:
     return 0.5 * (error - (first - second).abs()).mean()
 
 
+def crps_at_scales(first: Tensor, second: Tensor, reference: Tensor, scales: tuple[int, ...]) -> Tensor:
+    """The sum of `crps_of_two` of (N, C, H, W), averaged over squares of so many pixels each way.
+
+    What varies together over many pixels counts at the coarse scales, where noise averages out.
+    """
+    pictures = (first, second, reference)
+    return torch.stack([crps_of_two(*(F.avg_pool2d(part, scale) for part in pictures)) for scale in scales]).sum()
+
+
 def laplace_nll(reference: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     """-log of the Laplace density with scale exp(log_scale), in nats: the mean over all values."""
     difference = (reference.float() - mean.float()).abs()

@@ -6,12 +6,12 @@
        -> unshuffle 2 -> w0 -> w1 -> w2 -> w3 (middle) <-- FiLM --------+
                          |     |     |      + eps at 1/16
                          |     |    w2      + eps at 1/8
-                         |    w1            + eps at 1/4
+                         |    w1
                         w0 -> shuffle 2 -> + corrected tile = mean
-                         +-> log scale of a Laplace distribution (on detached features)
+                         +-> log scale of a Laplace distribution
 
 Dense residual blocks where channels are few, gated ones with layer normalisation (NAFNet's, without channel
-attention) where they are many. The latents are described in `latents.py`, tone in `tone.py`.
+attention) where they are many. `latents.py`, `tone.py` and `scale.py` have the rest.
 
 Training has four stages. `tone` fits the tone correction alone, on thumbnails: among other damage it would begin
 late or never. `restore` fits the mean by a loss that forgives small errors, so that mending can begin, `refine` by
@@ -28,7 +28,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from artrestore.losses import SHARP, WIDE, charbonnier, crps_of_two, laplace_nll, log_charbonnier
+from artrestore.losses import SHARP, WIDE, charbonnier, crps_at_scales, laplace_nll, log_charbonnier
 from artrestore.models.base import (
     ModelSpec,
     RestorationModel,
@@ -39,17 +39,18 @@ from artrestore.models.base import (
 )
 from artrestore.models.blocks import GatedBlock, ResidualBlock, Upsample, zero_initialised
 from artrestore.models.latents import NoiseInjection, Posterior, steer
+from artrestore.models.scale import ScaleHead
 from artrestore.models.tone import Tone, ToneNetwork
 
 Width = Annotated[int, Field(ge=4, le=4096)]
 Blocks = Annotated[int, Field(ge=1, le=64)]
 
 # Nats per pixel of the picture that the global latent and each level shall carry, coarsest first.
-_TARGET_RATES = (0.0005, 0.005, 0.015, 0.03)
+_TARGET_RATES = (0.0004, 0.002, 0.006, 0.006)
 _BETA_GAIN = 0.02
-_CRPS_WEIGHT = 0.5
+_CRPS_WEIGHT = 2.0
+_CRPS_SCALES = (1, 4, 16)
 _NLL_WEIGHT = 0.02
-_LOG_SCALE_RANGE = (-8.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -61,7 +62,7 @@ class HierarchicalVAEConfig:
         blocks: blocks down, and again up, at the first three of these.
         middle_blocks: blocks at 1/16.
         dense_levels: levels with dense residual blocks; the coarser ones have gated blocks.
-        noise: channels of the latents at 1/16, 1/8 and 1/4.
+        noise: channels of the latents at 1/16, 1/8 and, if there is a third, 1/4.
         tone_noise: channels of the global latent.
         context: length of the vector that describes the whole picture.
         grid: cells along a side of the grid of colour transforms.
@@ -71,7 +72,7 @@ class HierarchicalVAEConfig:
     blocks: tuple[Blocks, Blocks, Blocks] = (2, 2, 4)
     middle_blocks: Annotated[int, Field(ge=2, le=64)] = 8
     dense_levels: Annotated[int, Field(ge=0, le=3)] = 2
-    noise: tuple[Blocks, Blocks, Blocks] = (24, 12, 6)
+    noise: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=3)] = (24, 12)
     tone_noise: Blocks = 8
     context: Width = 64
     grid: Annotated[int, Field(ge=1, le=8)] = 8
@@ -137,14 +138,10 @@ class HierarchicalVAE(RestorationModel):
         self.up = nn.ModuleList(Upsample(b, a) for a, b in reversed(list(pairwise(widths))))
         self.up_blocks = nn.ModuleList(self._level(level) for level in (2, 1, 0))
         self.noise = nn.ModuleList(
-            NoiseInjection(width, channels) for width, channels in zip(widths[:0:-1], config.noise, strict=True)
+            NoiseInjection(width, channels) for width, channels in zip(widths[:0:-1], config.noise, strict=False)
         )
         self.residual = zero_initialised(nn.Conv2d(widths[0], 12, 3, padding=1))
-        self.log_scale = nn.Sequential(
-            nn.Conv2d(widths[0], 48, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(48, 48, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(48, 12, 3, padding=1),
-        )  # fmt: skip
+        self.log_scale = ScaleHead(widths[0], config.context)
         self.posterior: Posterior | None = None
 
     def _level(self, level: int) -> nn.Sequential:
@@ -159,7 +156,7 @@ class HierarchicalVAE(RestorationModel):
     @property
     def noise_shape(self) -> tuple[tuple[int, int | None], ...]:
         """Channels of each latent and the pixels that one of its values spans; None for the global one."""
-        return ((self.config.tone_noise, None), *zip(self.config.noise, (16, 8, 4), strict=True))
+        return ((self.config.tone_noise, None), *zip(self.config.noise, (16, 8, 4), strict=False))
 
     def forward(self, damaged: Tensor, around: Surroundings | None = None) -> Tensor:
         """Restore by the mean: (N, 3, H, W) in [0, 1] -> the same, float32; sides are multiples of 16."""
@@ -170,7 +167,8 @@ class HierarchicalVAE(RestorationModel):
         """The mean and the scale of a Laplace distribution around it, both (N, 3, H, W), float32."""
         encoded = self.encode(damaged, around or Surroundings.alone(damaged))
         features = self.decode(encoded)
-        return self.picture(encoded, features).clamp(0, 1), self._log_scale(features).exp()
+        mean = self.picture(encoded, features)
+        return mean.clamp(0, 1), self._log_scale(encoded, features, mean).exp()
 
     def draw(self, damaged: Tensor, noise: list[Tensor], around: Surroundings | None = None) -> Tensor:
         """A plausible restoration: (N, 3, H, W) in [0, 1].
@@ -199,15 +197,19 @@ class HierarchicalVAE(RestorationModel):
 
     def decode(self, encoded: Encoded, noise: list[Tensor] | None = None) -> Tensor:
         """Up again to features (N, w0, H/2, W/2); without noise, the mean's."""
-        levels: list[Tensor | None] = [None, None, None] if noise is None else list(noise[1:])
-        h = self.middle_out(self.noise[0](encoded.middle, levels[0]))
-        for index, (up, blocks) in enumerate(zip(self.up, self.up_blocks, strict=True)):
-            h = up(h) + encoded.skips[-1 - index]
-            if index < 2:
-                h = self.noise[index + 1](h, levels[index + 1])
-            h = blocks(h)
+        h = self.middle_out(self._varied(encoded.middle, 0, noise))
+        for level, (up, blocks) in enumerate(zip(self.up, self.up_blocks, strict=True), start=1):
+            h = up(h) + encoded.skips[-level]
+            h = blocks(self._varied(h, level, noise))
         features: Tensor = h
         return features
+
+    def _varied(self, h: Tensor, level: int, noise: list[Tensor] | None) -> Tensor:
+        """With what the level's latents add, if it has any and noise is given."""
+        if noise is None or level >= len(self.noise):
+            return h
+        varied: Tensor = self.noise[level](h, noise[1 + level])
+        return varied
 
     def picture(self, encoded: Encoded, features: Tensor, noise: list[Tensor] | None = None) -> Tensor:
         """The corrected tile and the residual, added in float32; not clipped."""
@@ -221,13 +223,14 @@ class HierarchicalVAE(RestorationModel):
         """From now on, leave the tone of whole pictures as it is."""
         self.tone.keep()
 
-    def _log_scale(self, features: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.log_scale(features.detach()), 2).float().clamp(*_LOG_SCALE_RANGE)
+    def _log_scale(self, encoded: Encoded, features: Tensor, mean: Tensor) -> Tensor:
+        log_scale: Tensor = self.log_scale(features, mean - encoded.damaged, encoded.tone.context)
+        return log_scale
 
     def prepare_training(self) -> None:
         """Add the posterior, and the weight of each latent's KL divergence, which training steers."""
         self.posterior = Posterior(self.config.noise, self.config.tone_noise)
-        self.register_buffer("log_beta", torch.full((len(_TARGET_RATES),), -4.0))
+        self.register_buffer("log_beta", torch.full((1 + len(self.config.noise),), -4.0))
 
     def weights(self) -> dict[str, Tensor]:
         """The tensors that restoring needs: all but those of the posterior."""
@@ -268,7 +271,7 @@ class HierarchicalVAE(RestorationModel):
     def _uncertainty_losses(
         self, damaged: Tensor, clear: Tensor, beta: float, around: Surroundings
     ) -> dict[str, Tensor]:
-        """-ELBO with a beta for each latent + CRPS of two prior samples at two scales + the scale's likelihood."""
+        """-ELBO with a beta for each latent + CRPS of two prior samples at 3 scales + the scale's likelihood."""
         if self.posterior is None:
             raise RuntimeError("prepare_training comes first")
         with torch.no_grad():
@@ -283,17 +286,14 @@ class HierarchicalVAE(RestorationModel):
         reconstructed, first, second = self.picture(tripled, self.decode(tripled, noise), noise).chunk(3)
         rates = torch.stack([level.kl() for level in posterior]) / clear[0, 0].numel()
         reconstruction = charbonnier(reconstructed, clear).mean()
-        crps = crps_of_two(first, second, clear)
-        crps = crps + crps_of_two(*(F.avg_pool2d(part, 4) for part in (first, second, clear)))
-        nll = laplace_nll(clear, mean, self._log_scale(features))
-        loss = (
-            reconstruction + (self.log_beta.exp() * beta * rates).sum() + _CRPS_WEIGHT * crps + _NLL_WEIGHT * nll
-        )
+        crps = crps_at_scales(first, second, clear, _CRPS_SCALES)
+        nll = laplace_nll(clear, mean, self._log_scale(encoded, features, mean))
+        elbo = reconstruction + (self.log_beta.exp() * beta * rates).sum()
+        loss = elbo + _CRPS_WEIGHT * crps + _NLL_WEIGHT * nll
         if self.training:
-            self.log_beta.copy_(
-                steer(self.log_beta, rates.detach(), self.log_beta.new_tensor(_TARGET_RATES), _BETA_GAIN)
-            )
+            targets = self.log_beta.new_tensor(_TARGET_RATES[: len(rates)])
+            self.log_beta.copy_(steer(self.log_beta, rates.detach(), targets, _BETA_GAIN))
         return {
             "loss": loss, "reconstruction": reconstruction, "kl": rates.sum(), "crps": crps, "nll": nll,
-            **dict(zip(("kl_tone", "kl_16", "kl_8", "kl_4"), rates, strict=True)),
+            **dict(zip(("kl_tone", "kl_16", "kl_8", "kl_4"), rates, strict=False)),
         }  # fmt: skip

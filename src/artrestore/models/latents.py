@@ -20,7 +20,7 @@ _MOST = 3.0  # of the posterior's means and log variances
 
 
 class NoiseInjection(nn.Module):
-    """h + W(U(h) * V(eps)), all 1x1 convolutions; without noise and for eps = 0 it is h."""
+    """h + W(U(h) * V(eps)), all 1x1 convolutions; for eps = 0 it is h."""
 
     def __init__(self, channels: int, noise: int) -> None:
         super().__init__()
@@ -29,10 +29,8 @@ class NoiseInjection(nn.Module):
         self.direction = nn.Conv2d(noise, hidden, 1, bias=False)
         self.out = zero_initialised(nn.Conv2d(hidden, channels, 1, bias=False))
 
-    def forward(self, h: Tensor, eps: Tensor | None) -> Tensor:
+    def forward(self, h: Tensor, eps: Tensor) -> Tensor:
         """(N, C, H, W) and eps (N, noise, H, W) -> (N, C, H, W)."""
-        if eps is None:
-            return h
         added: Tensor = self.out(self.scale(h) * self.direction(eps.to(h.dtype)))
         return h + added
 
@@ -43,7 +41,7 @@ class Posterior(nn.Module):
     Only training needs it; weight files for restoring leave it out. It begins at the prior, with a KL of zero.
     """
 
-    def __init__(self, noise: tuple[int, int, int], tone_noise: int) -> None:
+    def __init__(self, noise: tuple[int, ...], tone_noise: int) -> None:
         super().__init__()
         self.intro = nn.Conv2d(6 * 16, _WIDTHS[0], 1)
         self.blocks = nn.ModuleList(ResidualBlock(width) for width in _WIDTHS)
@@ -51,7 +49,7 @@ class Posterior(nn.Module):
         # Coarse to fine outside, as the decoder meets them; fine to coarse here, as they are read.
         self.heads = nn.ModuleList(
             zero_initialised(nn.Conv2d(width, 2 * channels, 3, padding=1))
-            for width, channels in zip(_WIDTHS, reversed(noise), strict=True)
+            for width, channels in zip(_WIDTHS[-len(noise) :], reversed(noise), strict=True)
         )
         self.tone = zero_initialised(nn.Linear(_WIDTHS[-1], 2 * tone_noise))
 
@@ -59,10 +57,11 @@ class Posterior(nn.Module):
         """Distributions of the global latent (N, D) and of the levels (N, C, H, W), coarsest first."""
         missed = torch.cat([4 * (clear - mean), damaged - 0.5], dim=1)
         h = self.intro(F.pixel_unshuffle(missed, 4))
-        levels = []
-        for index, (block, head) in enumerate(zip(self.blocks, self.heads, strict=True)):
+        levels, without = [], len(self.blocks) - len(self.heads)
+        for index, block in enumerate(self.blocks):
             h = block(h)
-            levels.append(_gaussian(head(h)))
+            if index >= without:
+                levels.append(_gaussian(self.heads[index - without](h)))
             h = self.down[index](h) if index < len(self.down) else h
         return [_gaussian(self.tone(h.mean((2, 3)))), *reversed(levels)]
 

@@ -51,7 +51,7 @@ def train(
         typer.Option(
             min=0,
             max=1,
-            help="Part of the crops taken from generated pictures, which never repeat. Default: 0.",
+            help="Part of the crops from generated pictures; as many others get generated details. Default: 0.",
             rich_help_panel=_DATA,
         ),
     ] = None,

@@ -64,7 +64,8 @@ class TrainConfig:
         val_fraction: part of the clear pictures held out, with all their distorted versions.
         recipe: what clear pictures are damaged by on the fly; a bundled name or a file.
         synthetic: part of the crops with a distorted version that are damaged on the fly instead.
-        generated: part of the crops that are taken from generated pictures, which never repeat.
+        generated: part of the crops that are taken from generated pictures, which never repeat; of the others, as
+            large a part gets generated details.
         fit: `crop` takes random crops at full resolution, `resize` whole pictures at the network's size.
         seed: of the split, the initial weights, the crops and the latent noise.
         device, precision, workers: where and how it runs; `workers` None leaves a core for the network.

@@ -55,6 +55,15 @@ def train(
             rich_help_panel=_DATA,
         ),
     ] = None,
+    echo: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="How often each crop is learned from, where damaging it is what takes long. Default: 1.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     arch: Annotated[
         str | None,
         typer.Option(
@@ -184,7 +193,7 @@ def train(
     """
     given = {
         "clear": clear, "distorted": distorted, "recipe": recipe, "synthetic": synthetic, "generated": generated,
-        "arch": arch, "size": size, "epochs": epochs, "steps": steps, "minutes": minutes,
+        "echo": echo, "arch": arch, "size": size, "epochs": epochs, "steps": steps, "minutes": minutes,
         "stages": _stage_names(stages), "batch_size": batch_size, "crop_size": crop_size,
         "learning_rate": learning_rate, "optimizer": optimizer, "schedule": schedule, "beta": beta,
         "kl_warmup": kl_warmup, "free_bits": free_bits, "clip_grad_norm": clip_grad_norm, "ema": ema,
@@ -249,6 +258,8 @@ def _announce(run: "Run", *, resume: bool) -> None:
         note(f"{label}: {_what_is_damaged(run)} damaged on the fly, by the recipe {config.recipe}")
     if config.generated:
         note(f"{100 * config.generated:.0f} % of the crops are taken from generated pictures")
+    if config.echo > 1:
+        note(f"Each crop is learned from {config.echo} times on average")
     if split.unpaired_clear:
         warn(f"{split.unpaired_clear} clear pictures have no distorted version and are not used")
     if not split.val:

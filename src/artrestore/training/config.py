@@ -66,6 +66,7 @@ class TrainConfig:
         synthetic: part of the crops with a distorted version that are damaged on the fly instead.
         generated: part of the crops that are taken from generated pictures, which never repeat; of the others, as
             large a part gets generated details.
+        echo: how often each crop is learned from, on average.
         fit: `crop` takes random crops at full resolution, `resize` whole pictures at the network's size.
         seed: of the split, the initial weights, the crops and the latent noise.
         device, precision, workers: where and how it runs; `workers` None leaves a core for the network.
@@ -97,6 +98,7 @@ class TrainConfig:
     recipe: str | None = None
     synthetic: Annotated[float, Field(ge=0, le=1)] | None = None
     generated: Annotated[float, Field(ge=0, le=1)] = 0.0
+    echo: Annotated[int, Field(ge=1, le=64)] = 1
     fit: Literal["crop", "resize"] = "crop"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     device: str = "auto"

@@ -11,6 +11,7 @@ from artrestore.models.base import RestorationModel, StageName
 from artrestore.training.batches import Batch
 from artrestore.training.config import TrainConfig
 from artrestore.training.data import CropDataset, EpochSampler, endless_batches
+from artrestore.training.echo import echoed, first_needed
 from artrestore.training.ema import kept_model, moving_average
 from artrestore.training.evaluation import Evaluator
 from artrestore.training.run import Run
@@ -73,21 +74,24 @@ def set_up_stage(run: Run) -> Stage:
     # Where pictures are generated, as many of the others get generated details; those that are measured do not.
     drawn = replace(cropping, details=config.generated)
     dataset = CropDataset(train_pairs, drawn, crops=crops, seed=seed, generated=config.generated)
-    sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=state.step)
+    first = first_needed(state.step, config.echo)
+    sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=first)
+    steps_per_epoch = sampler.steps_per_epoch * config.echo
     optimizer, adversary = _optimizers(config, run.model, name)
     average = moving_average(run.model, config.ema)
     evaluator = Evaluator(kept_model(run.model, average), val_pairs, cropping, drawn_instead=train_pairs)
     if run.resumed:
         load_state(run.folder.state, run.model, optimizer, average, adversary)
         run.resumed = False
+    fresh = endless_batches(dataset, sampler, workers=run.workers, pin_memory=run.device.type == "cuda")
     return Stage(
         name=name,
         number=state.stage_index + 1,
         count=len(config.stages),
-        batches=endless_batches(dataset, sampler, workers=run.workers, pin_memory=run.device.type == "cuda"),
-        budget=stage_budget(config, name, sampler.steps_per_epoch),
-        steps_per_epoch=sampler.steps_per_epoch,
-        interval=evaluation_interval(config, sampler.steps_per_epoch),
+        batches=echoed(fresh, config.echo, seed=seed, step=state.step),
+        budget=stage_budget(config, name, steps_per_epoch),
+        steps_per_epoch=steps_per_epoch,
+        interval=evaluation_interval(config, steps_per_epoch),
         evaluator=evaluator,
         optimizer=optimizer,
         adversary=adversary,

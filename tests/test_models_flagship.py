@@ -102,6 +102,23 @@ def test_neighbouring_tiles_agree_about_tone() -> None:
 
 
 @torch.inference_mode()
+def test_a_small_correction_is_hardly_made_and_a_large_one_nearly_whole() -> None:
+    tone = ToneNetwork(context=16, grid=8, noise=2)
+    picture, place = torch.full((1, 3, 64, 64), 0.5), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+
+    def share(brighter: float) -> float:
+        torch.nn.init.zeros_(tone.transforms.weight)
+        tone.transforms.bias = torch.nn.Parameter(torch.zeros(21))
+        tone.transforms.bias[::7] = brighter  # the constant of each colour's polynomial
+        corrected = tone.correct(picture, place, tone(torch.full((1, 3, 128, 128), 0.5)))
+        return float((corrected - picture).mean()) / brighter
+
+    assert share(0.01) < 0.02
+    assert share(0.05) == pytest.approx(0.5, abs=0.01)
+    assert share(0.15) > 0.98
+
+
+@torch.inference_mode()
 def test_the_tone_can_be_kept_in_the_mean_and_in_what_is_drawn() -> None:
     model = tiny_model("hierarchical-vae").eval()
     around = Surroundings.alone(pictures())

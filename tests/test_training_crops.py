@@ -1,5 +1,6 @@
 """Crops with their surroundings, and generated pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,7 @@ from artrestore.damage.base import View
 from artrestore.damage.recipes import Recipe, load_recipe, parse_recipe
 from artrestore.training.batches import Batch, as_floats
 from artrestore.training.cropping import Cropping
-from artrestore.training.crops import Pixels, place_of, square_thumbnail, varied_scene
+from artrestore.training.crops import Pixels, place_of, recoloured, square_thumbnail, varied_scene
 from artrestore.training.data import CropDataset
 from artrestore.training.details import with_details
 from artrestore.training.leaves import dead_leaves
@@ -35,6 +36,32 @@ def at_place(thumbnail: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
 
 def crops(cropping: Cropping, given: Pixels | None, clear: Pixels, count: int = 30) -> Batch:
     return cropping.random(given, clear, count, np.random.default_rng(0))
+
+
+def test_recoloured_pictures_change_alike_and_in_colour_alone() -> None:
+    picture = slope(64, 96)
+    for seed in range(10):
+        whole, part = recoloured([picture, picture[10:30, 20:50]], np.random.default_rng(seed))
+        assert np.array_equal(whole[10:30, 20:50], part)
+        assert 1 < np.abs(whole.astype(float) - picture).mean() < 60
+        grey = whole.astype(float).mean(axis=2)
+        assert (np.diff(grey, axis=0) >= -1).all()  # what was lighter is lighter
+        assert (np.diff(grey, axis=1) >= -1).all()
+
+
+def test_some_pictures_are_recoloured_with_their_thumbnails_before_they_are_damaged() -> None:
+    synthesis, picture = Synthesis(recipe=NOTHING), slope(200, 200)
+    as_it_is = Cropping(size=64, synthesis=synthesis, surroundings=True)
+    blue = crops(as_it_is, None, picture).clear[:, 2].float().flatten(1).mean(1)
+    assert (blue - 128).abs().max() < 1
+    batch = crops(replace(as_it_is, recolour=0.5), None, picture)
+    assert batch.around is not None
+    blue, around = (values[:, 2].float().flatten(1).mean(1) for values in (batch.clear, batch.around.thumbnail))
+    changed = (blue - 128).abs() > 2
+    assert 5 < int(changed.sum()) < 25  # of 30
+    torch.testing.assert_close(batch.given, batch.clear)
+    assert (around[changed] - 128).abs().mean() > 2
+    assert (around[~changed] - 128).abs().mean() < 2
 
 
 @pytest.mark.parametrize("shape", [(400, 300), (300, 500)])

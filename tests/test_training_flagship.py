@@ -90,6 +90,18 @@ def test_generated_details_are_learned_from_but_not_measured_by(flagship: Callab
     assert not torch.equal(next(iter(few.batches)).clear, next(iter(many.batches)).clear)
 
 
+def test_recoloured_pictures_are_learned_from_but_not_measured_by(
+    flagship: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = []
+    for share in (0.0, 0.9):
+        monkeypatch.setattr("artrestore.training.stage._RECOLOURED", share)
+        stages.append(set_up_stage(prepare_run(flagship(stages=("tone",), workers=0))))
+    never, often = stages
+    assert torch.equal(never.evaluator.clear, often.evaluator.clear)
+    assert not torch.equal(next(iter(never.batches)).clear, next(iter(often.batches)).clear)
+
+
 def test_restoring_well_leaves_the_latents_and_the_scale_for_later(flagship: Callable[..., TrainConfig]) -> None:
     settings = flagship(stages=("restore",), steps=2)
     run = prepare_run(settings)

@@ -259,8 +259,7 @@ class HierarchicalVAE(RestorationModel):
         """Of the mean: `log_charbonnier`; of the latents and the scale: `_uncertainty_losses`."""
         around = around or Surroundings.alone(damaged)
         if stage == "tone":
-            errors = self.tone.errors(damaged, clear, around.thumbnail, around.place)
-            return {"loss": errors.mean(), "reconstruction": errors.mean()}
+            return self.tone.loss(damaged, clear, around.thumbnail, around.place)
         if stage == "uncertainty":
             return self._uncertainty_losses(damaged, clear, beta, around)
         encoded = self.encode(damaged, around)

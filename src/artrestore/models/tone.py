@@ -5,8 +5,8 @@ of a picture, so tiles cannot disagree about it. The correction is a coarse grid
 (Gharbi et al. 2017), each a quadratic polynomial of the pixel, interpolated over the picture. It begins at zero.
 
 First do no harm: the smaller a correction is, the less it is to be trusted, and the more there is to lose. Of one
-that changes a picture by m (RMS) the share m^2 / (m^2 + s^2) is taken, as a Wiener filter takes it of a signal in
-noise of deviation s. Without it, corrections of two levels cost undamaged pictures more than others gained.
+that changes a picture by m (RMS) the share m^4 / (m^4 + s^4) is taken, which is a threshold at s, made soft (a
+Butterworth filter's shape). Without it, corrections of two levels cost undamaged pictures more than others gained.
 """
 
 from itertools import pairwise
@@ -16,14 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artrestore.losses import charbonnier
+from artrestore.losses import SHARP, charbonnier, log_charbonnier
 from artrestore.models.blocks import zero_initialised
 
 _WIDTHS = (32, 48, 64, 96)
 # With a sharp kink at zero, colours that are right already would keep the correction from beginning.
 _ERROR_EPS = 0.05
 _SLOPE = 0.1  # below zero: with none, whole layers died in training, and the network with them
-_DOUBT = 0.03  # s; chosen on damaged thumbnails of pictures that nothing was learned from
+_DOUBT = 0.05  # s; chosen on damaged thumbnails of pictures that nothing was learned from
+_TAKEN_WEIGHT = 0.01  # of the log of errors; the slope where nothing is wrong is then about that of the errors
 _LEAST_SHARE = 0.01  # with none, a correction of zero would have no gradient to begin by
 _TERMS = 7  # of the polynomial: 1, r, g, b, r^2, g^2, b^2
 
@@ -88,8 +89,12 @@ class ToneNetwork(nn.Module):
         """From now on correct nothing, whatever the global latent says."""
         zero_initialised(self.transforms)
 
-    def errors(self, damaged: Tensor, clear: Tensor, small: Tensor, place: Tensor) -> Tensor:
-        """Charbonnier's, of each tile with all of its correction, at half its sides, which tells as much: (N,).
+    def loss(self, damaged: Tensor, clear: Tensor, small: Tensor, place: Tensor) -> dict[str, Tensor]:
+        """Of tiles at half their sides, which tells as much.
+
+        Two losses at once. Charbonnier's of all of the correction lets it begin. The log of that of the share
+        that is taken, as in `refine`, weighs what is right against what is ruined; it has no slope until a
+        correction is large enough to be taken.
 
         Args:
             damaged: (N, 3, H, W).
@@ -97,16 +102,18 @@ class ToneNetwork(nn.Module):
             small: thumbnails of their pictures.
             place: see `correct`.
         """
-        tone, damaged = self(small), F.avg_pool2d(damaged, 2)
+        tone, damaged, clear = self(small), F.avg_pool2d(damaged, 2), F.avg_pool2d(clear, 2)
         with torch.autocast(damaged.device.type, enabled=False):
-            corrected = damaged + self._change(damaged, place, tone)
-        return charbonnier(corrected, F.avg_pool2d(clear, 2), _ERROR_EPS)
+            change = self._change(damaged, place, tone)
+            taken = log_charbonnier(damaged + self._share(tone) * change, clear, SHARP)
+        error = charbonnier(damaged + change, clear, _ERROR_EPS).mean()
+        return {"loss": error + _TAKEN_WEIGHT * taken, "reconstruction": error}
 
     def _share(self, tone: Tone) -> Tensor:
         """How much of the correction is taken, the same for all tiles of a picture: (N, 1, 1, 1)."""
         everywhere = tone.small.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(tone.small), 4)
         signal = self._change(tone.small, everywhere, tone).square().mean((1, 2, 3), keepdim=True)
-        noise = _DOUBT * _DOUBT
+        signal, noise = signal.square(), _DOUBT**4
         share: Tensor = (signal + _LEAST_SHARE * noise) / (signal + noise)
         return share
 

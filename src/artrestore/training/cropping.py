@@ -1,5 +1,6 @@
 """What a network is given of a picture: a damaged crop, what it was, and what is known of its surroundings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from artrestore.training.crops import (
     place_of,
     random_crop,
     random_part,
+    recoloured,
     resize,
     square_thumbnail,
     varied_crop,
@@ -40,6 +42,7 @@ class Cropping:
         synthesis: how clear pictures are damaged; None: only pairs are there.
         surroundings: the network makes use of them.
         details: part of the crops that get fine details drawn over them before they are damaged.
+        recolour: part of the clear pictures that are recoloured before they are damaged.
     """
 
     size: int
@@ -47,6 +50,7 @@ class Cropping:
     synthesis: Synthesis | None = None
     surroundings: bool = False
     details: float = 0.0
+    recolour: float = 0.0
 
     @property
     def _in_a_scene(self) -> bool:
@@ -86,18 +90,23 @@ class Cropping:
     def _damaged(self, clear: Pixels, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
         if self._in_a_scene:
             scene = varied_scene(clear, self.size, rng)
-            crop = self._detailed(scene.crop, rng)
-            damaged, thumbnail, lost = synthesis.damage_with_thumbnail(crop, scene.view, scene.small, rng)
+            small, pixels = self._recoloured([scene.small, scene.crop.permute(1, 2, 0).numpy()], rng)
+            crop = self._detailed(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(), rng)
+            damaged, thumbnail, lost = synthesis.damage_with_thumbnail(crop, scene.view, small, rng)
             around = Surroundings(thumbnail=thumbnail, place=place_of(scene.view), lost=lost)
             return Batch(damaged, crop, around)
         if self.fit == "thumbnail":
-            part = varied_whole(clear, rng)
+            (part,) = self._recoloured([varied_whole(clear, rng)], rng)
             damaged, crop = synthesis.damage_small(part, rng), square_thumbnail(part)
         else:
             crop = resize(clear, self.size) if self.fit == "resize" else varied_crop(clear, self.size, rng)
             crop = self._detailed(crop, rng)
             damaged = synthesis.damage(crop, rng)
         return Batch(damaged, crop, self._around(damaged.permute(1, 2, 0).numpy(), _WHOLE))
+
+    def _recoloured(self, pictures: Sequence[Pixels], rng: np.random.Generator) -> Sequence[Pixels]:
+        """All alike, or, for most, as they are."""
+        return recoloured(pictures, rng) if self.recolour and rng.random() < self.recolour else pictures
 
     def _detailed(self, crop: Tensor, rng: np.random.Generator) -> Tensor:
         """A clear crop, uint8 (3, size, size), or, for some, one with fine details of its own."""

@@ -17,6 +17,8 @@ Pixels = npt.NDArray[np.uint8]
 _MOST_ZOOM = 2.0
 _SCALES = (0.6, 3.0)
 _NEARLY_ALL, _LEAST_PART = 0.8, 0.25
+_GAIN, _GAMMA = 0.05, 0.2  # standard deviations of their logarithms
+_CONTRAST, _SATURATION = (0.9, 1.0), (0.6, 1.3)
 
 
 class Scene(NamedTuple):
@@ -112,6 +114,21 @@ def varied_whole(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     """A part of a picture, turned and mirrored, made small as by `shrunk_whole`."""
     (small,) = _turned([shrunk_whole(random_part(pixels, 1, rng))], rng)
     return np.ascontiguousarray(small)
+
+
+def recoloured(pictures: Sequence[Pixels], rng: np.random.Generator) -> list[Pixels]:
+    """Pictures, all alike, in colours that they might have had: paler, darker, warmer, more or less of them.
+
+    For clear pictures, before they are damaged: not all that looks faded or has a cast was ever otherwise.
+    """
+    gains = np.exp(rng.normal(0, _GAIN, 3))
+    levels = (np.arange(256) / 255) ** np.exp(rng.normal(0, _GAMMA))
+    span = rng.uniform(*_CONTRAST)
+    levels = levels * span + (1 - span) * rng.random()
+    table = np.rint(255 * np.clip(levels[:, None] * gains, 0, 1)).astype(np.uint8)[None]
+    saturation = rng.uniform(*_SATURATION)
+    mixing = saturation * np.eye(3) + (1 - saturation) / 3
+    return [cv2.transform(cv2.LUT(np.ascontiguousarray(each), table), mixing) for each in pictures]  # type: ignore[misc]
 
 
 def place_of(view: View) -> Tensor:

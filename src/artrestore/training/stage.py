@@ -19,6 +19,8 @@ from artrestore.training.schedule import Budget, evaluation_interval, stage_budg
 from artrestore.training.state import load_state
 from artrestore.training.step import make_optimizer
 
+_RECOLOURED = 0.5  # of the clear pictures that a network learns from whose eye for tone is to be trained
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -72,7 +74,7 @@ def set_up_stage(run: Run) -> Stage:
     cropping = run.cropping(name)
     crops = 1 if cropping.fit == "resize" else _crops(config.batch_size, config.crops_per_picture)
     # Where pictures are generated, as many of the others get generated details; those that are measured do not.
-    drawn = replace(cropping, details=config.generated)
+    drawn = replace(cropping, details=config.generated, recolour=_RECOLOURED if cropping.surroundings else 0.0)
     dataset = CropDataset(train_pairs, drawn, crops=crops, seed=seed, generated=config.generated)
     first = first_needed(state.step, config.echo)
     sampler = EpochSampler(len(train_pairs), config.batch_size // crops, seed=seed, start_step=first)

@@ -19,7 +19,7 @@ def progress(**losses: float) -> Progress:
 
 
 FLAGSHIP = {
-    "loss": -0.01234, "reconstruction": 0.02345, "kl": 0.0505, "es": 0.0321, "nll": -2.345, "kl_tone": 0.00051,
+    "loss": -0.01234, "reconstruction": 0.02345, "kl": 0.0505, "crps": 0.0321, "nll": -2.345, "kl_tone": 0.00051,
     "kl_16": 0.00498, "kl_8": 0.0151, "kl_4": 0.0299,
 }  # fmt: skip
 
@@ -41,7 +41,7 @@ def test_figures_show_what_tells_something(value: float, shown: str) -> None:
 
 def test_small_losses_and_rates_can_be_read() -> None:
     line = _line(progress(**FLAGSHIP))
-    assert "loss -0.0123 reconstruction 0.0234 KL 0.0505 es 0.0321 nll -2.35 | " in line
+    assert "loss -0.0123 reconstruction 0.0234 KL 0.0505 crps 0.0321 nll -2.35 | " in line
     assert "nats/pixel tone 0.0005 1/16 0.00498 1/8 0.0151 1/4 0.0299" in line
     assert "val PSNR 30.00 SSIM 0.9000" in line
     assert "grad 0.0123" in line
@@ -57,6 +57,6 @@ def test_the_display_fits_a_terminal_of_80_columns(losses: dict[str, float]) -> 
     with console.capture() as captured:
         console.print(render(progress(**losses)))
     lines = captured.get().rstrip().splitlines()
-    assert len(lines) == (5 if "es" in losses else 4)
+    assert len(lines) == (5 if "crps" in losses else 4)
     assert max(map(len, lines)) <= 80
     assert "Rates" not in captured.get() or "tone 0.0005" in captured.get()

@@ -74,34 +74,24 @@ def log_charbonnier(restored: Tensor, reference: Tensor, bend: Bend) -> Tensor:
     return torch.log(charbonnier(restored, reference, bend.eps) + bend.floor).mean()
 
 
-def energy_score_of_two(first: Tensor, second: Tensor, reference: Tensor, side: int = 1) -> Tensor:
-    """The fair energy score from two samples: over squares of (N, C, H, W) of `side` pixels, the mean of them.
+def crps_of_two(first: Tensor, second: Tensor, reference: Tensor) -> Tensor:
+    """The fair continuous ranked probability score from two samples, the mean over all values.
 
-    (|a - x| + |b - x|) / 2 - |a - b| / 2, where |d| is the root of the mean square of a square's values. Its
-    expectation is least when samples follow the distribution of x (Gneiting & Raftery 2007; fair for few samples:
-    Ferro 2014). Of single values it is the continuous ranked probability score, in whose mean a speck that is rare
-    costs next to nothing; here it rules its square.
+    (|a - x| + |b - x|) / 2 - |a - b| / 2, whose expectation is least when samples follow the distribution of x
+    (Gneiting & Raftery 2007; fair for few samples: Ferro 2014).
     """
-    first, second, reference = (F.pixel_unshuffle(part.float(), side) for part in (first, second, reference))
-
-    def size(difference: Tensor) -> Tensor:
-        return torch.sqrt(difference.square().mean(1) + 1e-8)  # samples begin alike, where a root has no slope
-
-    return 0.5 * (size(first - reference) + size(second - reference) - size(first - second)).mean()
+    first, second, reference = first.float(), second.float(), reference.float()
+    error = (first - reference).abs() + (second - reference).abs()
+    return 0.5 * (error - (first - second).abs()).mean()
 
 
-def energy_score_at_scales(
-    first: Tensor, second: Tensor, reference: Tensor, scales: tuple[tuple[int, int], ...]
-) -> Tensor:
-    """The sum of `energy_score_of_two` over (pixels each way that are averaged first, side of the squares then).
+def crps_at_scales(first: Tensor, second: Tensor, reference: Tensor, scales: tuple[int, ...]) -> Tensor:
+    """The sum of `crps_of_two` of (N, C, H, W), averaged over squares of so many pixels each way.
 
     What varies together over many pixels counts at the coarse scales, where noise averages out.
     """
-    scores = []
-    for scale, side in scales:
-        a, b, x = (F.avg_pool2d(part, scale) for part in (first, second, reference))
-        scores.append(energy_score_of_two(a, b, x, side))
-    return torch.stack(scores).sum()
+    pictures = (first, second, reference)
+    return torch.stack([crps_of_two(*(F.avg_pool2d(part, scale) for part in pictures)) for scale in scales]).sum()
 
 
 def laplace_nll(reference: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ attention) where they are many. `latents.py`, `tone.py` and `scale.py` have the 
 Training has four stages. `tone` fits the tone correction alone, on thumbnails: among other damage it would begin
 late or never. `restore` fits the mean by a loss that forgives small errors, so that mending can begin, `refine` by
 one that does not. `uncertainty` freezes it and fits the latents, by the ELBO with a target rate for each level and
-by the energy score of prior samples, and the scale, by the Laplace likelihood.
+by the CRPS of prior samples, and the scale, by the Laplace likelihood.
 """
 
 from itertools import pairwise
@@ -28,7 +28,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from artrestore.losses import SHARP, WIDE, charbonnier, energy_score_at_scales, laplace_nll, log_charbonnier
+from artrestore.losses import SHARP, WIDE, charbonnier, crps_at_scales, laplace_nll, log_charbonnier
 from artrestore.models.base import (
     ModelSpec,
     RestorationModel,
@@ -48,8 +48,8 @@ Blocks = Annotated[int, Field(ge=1, le=64)]
 # Nats per pixel of the picture that the global latent and each level shall carry, coarsest first.
 _TARGET_RATES = (0.0004, 0.002, 0.006, 0.006)
 _BETA_GAIN = 0.02
-_ENERGY_WEIGHT = 2.0
-_ENERGY_SCALES = ((1, 8), (4, 4), (16, 1))  # pixels that are averaged, and how many of these make a square
+_CRPS_WEIGHT = 2.0
+_CRPS_SCALES = (1, 4, 16)
 _NLL_WEIGHT = 0.02
 
 
@@ -270,7 +270,7 @@ class HierarchicalVAE(RestorationModel):
     def _uncertainty_losses(
         self, damaged: Tensor, clear: Tensor, beta: float, around: Surroundings
     ) -> dict[str, Tensor]:
-        """-ELBO with a beta for each latent + energy score of two prior samples + the scale's likelihood."""
+        """-ELBO with a beta for each latent + CRPS of two prior samples at 3 scales + the scale's likelihood."""
         if self.posterior is None:
             raise RuntimeError("prepare_training comes first")
         with torch.no_grad():
@@ -285,14 +285,14 @@ class HierarchicalVAE(RestorationModel):
         reconstructed, first, second = self.picture(tripled, self.decode(tripled, noise), noise).chunk(3)
         rates = torch.stack([level.kl() for level in posterior]) / clear[0, 0].numel()
         reconstruction = charbonnier(reconstructed, clear).mean()
-        energy = energy_score_at_scales(first, second, clear, _ENERGY_SCALES)
+        crps = crps_at_scales(first, second, clear, _CRPS_SCALES)
         nll = laplace_nll(clear, mean, self._log_scale(encoded, features, mean))
         elbo = reconstruction + (self.log_beta.exp() * beta * rates).sum()
-        loss = elbo + _ENERGY_WEIGHT * energy + _NLL_WEIGHT * nll
+        loss = elbo + _CRPS_WEIGHT * crps + _NLL_WEIGHT * nll
         if self.training:
             targets = self.log_beta.new_tensor(_TARGET_RATES[: len(rates)])
             self.log_beta.copy_(steer(self.log_beta, rates.detach(), targets, _BETA_GAIN))
         return {
-            "loss": loss, "reconstruction": reconstruction, "kl": rates.sum(), "es": energy, "nll": nll,
+            "loss": loss, "reconstruction": reconstruction, "kl": rates.sum(), "crps": crps, "nll": nll,
             **dict(zip(("kl_tone", "kl_16", "kl_8", "kl_4"), rates, strict=False)),
         }  # fmt: skip

@@ -37,7 +37,9 @@ def main() -> None:
         name: before[name].float().lerp(tensor.float(), weight) if (weight := share(name)) < 1 else tensor
         for name, tensor in after.items()
     }
-    training = {**header.training, "interpolated": {"share": arguments.share, "kept": list(arguments.keep)}}
+    # What AFTER measured in training is not true of these.
+    known = {key: value for key, value in header.training.items() if key != "metrics"}
+    training = {**known, "interpolated": {"share": arguments.share, "kept": list(arguments.keep)}}
     write_weights(arguments.out, mixed, replace(header, training=training))
     print(f"{arguments.out}: {arguments.share:g} of {arguments.after}, the rest of {arguments.before}")
 

@@ -38,7 +38,7 @@ TONE, BEGINNING, TRAINING = (HERE / "recipes" / f"{name}.toml" for name in ("ton
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A run: its folder in OUT, its part of the budget, its own options, and the weights that it goes on from."""
+    """A run: its folder in OUT, its part of the budget, its own options, and the phase that it goes on from."""
 
     name: str
     share: float
@@ -46,8 +46,7 @@ class Phase:
     after: str = ""
 
 
-# The network for tone is small: eight times as many thumbnails can be learned from as the loader makes. Its last
-# weights are taken, since thumbnails that are hardly damaged rule the held-out PSNR, and there is little to gain.
+# The network for tone is small: eight times as many thumbnails can be learned from as the loader makes.
 SMALL = ("--batch-size", 32, "--learning-rate", 1e-3, "--generated", 0, "--echo", 8)
 FLAGSHIP = (
     Phase(
@@ -55,18 +54,12 @@ FLAGSHIP = (
         share=0.05,
         options=("--arch", "hierarchical-vae", "--stages", "tone", *SMALL, "--recipe", TONE),
     ),
-    Phase(name="beginning", share=0.1, options=("--stages", "restore", "--recipe", BEGINNING), after="tone/last"),
+    Phase(name="beginning", share=0.1, options=("--stages", "restore", "--recipe", BEGINNING), after="tone"),
     Phase(
-        name="restore",
-        share=0.6,
-        options=("--stages", "restore,refine", "--recipe", TRAINING),
-        after="beginning/best",
+        name="restore", share=0.6, options=("--stages", "restore,refine", "--recipe", TRAINING), after="beginning"
     ),
     Phase(
-        name="uncertainty",
-        share=0.25,
-        options=("--stages", "uncertainty", "--recipe", TRAINING),
-        after="restore/best",
+        name="uncertainty", share=0.25, options=("--stages", "uncertainty", "--recipe", TRAINING), after="restore"
     ),
 )
 GENERATIVE = (Phase(name="generative", share=1.0, options=("--config", HERE / "generative.toml")),)
@@ -79,7 +72,7 @@ def train_command(phase: Phase, arguments: argparse.Namespace) -> list[object]:
         return ["train", "--resume", "--out", out, "--device", arguments.device]
     command: list[object] = ["train", arguments.pictures, "--out", out]
     if phase.after:
-        command += ["--from", arguments.out / f"{phase.after}.safetensors"]
+        command += ["--from", arguments.out / phase.after / "best.safetensors"]
     command += ["--minutes", phase.share * arguments.minutes, "--learning-rate", arguments.learning_rate]
     command += ["--batch-size", arguments.batch_size, "--crops-per-picture", 1, "--seed", arguments.seed]
     command += ["--ema", arguments.ema, "--val-fraction", 0.05, "--device", arguments.device]

@@ -105,7 +105,7 @@ class Cropping:
         return Batch(damaged, crop, self._around(damaged.permute(1, 2, 0).numpy(), _WHOLE))
 
     def _recoloured(self, pictures: Sequence[Pixels], rng: np.random.Generator) -> Sequence[Pixels]:
-        """All alike, or, for most, as they are."""
+        """Recoloured, all alike, or left as they are."""
         return recoloured(pictures, rng) if self.recolour and rng.random() < self.recolour else pictures
 
     def _detailed(self, crop: Tensor, rng: np.random.Generator) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from artrestore.errors import UnsupportedError, UsageError
+from artrestore.models import devices
 from artrestore.models.base import RestorationModel, StageName, Surroundings, thumbnail
 from artrestore.models.layers import DiagonalGaussian
 from artrestore.models.registry import ARCHITECTURES, architecture, build, names_that_can_sample
@@ -422,3 +423,22 @@ def test_posterior_samples_have_its_mean_and_deviation() -> None:
     samples = gaussian.sample()
     assert samples.mean().item() == pytest.approx(2, abs=0.06)
     assert samples.std().item() == pytest.approx(2, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("native", "fp32", "bf16", "taken"),
+    [(True, 2.0, 1.0, True), (True, 1.0, 2.0, False), (True, 1.0, 1.0, False), (False, 2.0, 1.0, False)],
+)
+def test_auto_takes_bf16_on_a_cpu_that_has_it_and_is_faster_by_it(
+    monkeypatch: pytest.MonkeyPatch, native: bool, fp32: float, bf16: float, taken: bool
+) -> None:
+    cpu, seconds = torch.device("cpu"), {torch.float32: fp32, torch.bfloat16: bf16}
+    monkeypatch.setattr(devices, "runs_bf16", lambda _: native)
+    monkeypatch.setattr(devices, "_seconds_to_convolve", seconds.__getitem__)
+    devices._bf16_is_faster.cache_clear()
+    try:
+        assert devices.uses_bf16("auto", cpu) == taken
+        assert devices.uses_bf16("bf16", cpu)
+        assert not devices.uses_bf16("fp32", cpu)
+    finally:
+        devices._bf16_is_faster.cache_clear()

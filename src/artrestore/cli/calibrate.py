@@ -59,7 +59,7 @@ def calibrate(
     ] = None,
     device: Device = "auto",
     precision: Annotated[
-        PrecisionChoice, typer.Option(help="As you will restore; auto takes bf16 where the device has it.")
+        PrecisionChoice, typer.Option(help="As you will restore; auto takes bf16 where it is faster.")
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the weight file --out.")] = False,
     offline: Offline = False,

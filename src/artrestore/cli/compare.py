@@ -42,7 +42,7 @@ def compare(
         Path | None, typer.Option("--csv", help="Write the table as CSV.", show_default=False)
     ] = None,
     device: Device = "auto",
-    precision: Annotated[PrecisionChoice, typer.Option(help="auto takes bf16 where the device has it.")] = "auto",
+    precision: Annotated[PrecisionChoice, typer.Option(help="auto takes bf16 where it is faster.")] = "auto",
     offline: Offline = False,
     verbose: Verbose = False,
 ) -> None:

@@ -155,7 +155,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 
 Precision = Annotated[
     PrecisionChoice,
-    typer.Option(help="auto takes bf16 where the device has it.", rich_help_panel=_NETWORK),
+    typer.Option(help="auto takes bf16 where it is faster.", rich_help_panel=_NETWORK),
 ]
 TileSize = Annotated[
     int | None,

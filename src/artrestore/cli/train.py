@@ -162,7 +162,7 @@ def train(
     ] = None,
     precision: Annotated[
         PrecisionChoice | None,
-        typer.Option(help="auto takes bf16 where the device has it. Default: auto.", rich_help_panel=_RUN),
+        typer.Option(help="auto takes bf16 where it is faster. Default: auto.", rich_help_panel=_RUN),
     ] = None,
     out: Annotated[
         Path | None,

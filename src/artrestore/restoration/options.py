@@ -101,7 +101,7 @@ class RestoreOptions(OutputOptions):
         target: the folder that mirrors it; or, for one picture, a file.
         weights: see `find_weights`; None takes the bundled default.
         device: `auto`, `cpu`, `mps`, `cuda` or `cuda:N`.
-        precision: of the network; `auto` takes bf16 where the device has it.
+        precision: of the network; `auto` takes bf16 where it is faster.
         tile_size: side of the tiles in pixels; None takes the network's own.
         overlap: least overlap of tiles in pixels; None takes the network's own.
         batch_size: tiles that go through the network together; None takes the network's own.

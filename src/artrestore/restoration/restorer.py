@@ -35,7 +35,7 @@ class Restorer:
         tile_size: side of the tiles in pixels; None takes the network's own, as for the next two.
         overlap: least overlap of tiles in pixels.
         batch_size: tiles that go through the network together.
-        precision: `auto` takes bf16 where the device has it.
+        precision: `auto` takes bf16 where it is faster.
 
     Raises:
         UsageError: a tile size or overlap that the network cannot take.

@@ -119,6 +119,24 @@ def test_a_small_correction_is_hardly_made_and_a_large_one_nearly_whole() -> Non
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("side", [(1, False), (2, False), (3, False), (0, True), (1, True)])
+def test_a_picture_turned_is_corrected_as_it_was(side: tuple[int, bool]) -> None:
+    tone = shaken(ToneNetwork(context=16, grid=8, noise=2)).eval()  # type: ignore[arg-type]
+
+    def turned(pixels: torch.Tensor) -> torch.Tensor:
+        quarters, mirrored = side
+        return torch.rot90(pixels.flip(3) if mirrored else pixels, quarters, (2, 3))
+
+    def corrected(picture: torch.Tensor) -> torch.Tensor:
+        whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(picture), 4)
+        return tone.correct(picture, whole, tone(picture))
+
+    picture = pictures(2, 128, 128)
+    change = corrected(picture) - picture
+    assert change.abs().mean() > 1e-3
+    assert torch.allclose(corrected(turned(picture)), turned(picture + change), atol=1e-5)
+
+
 def test_the_tone_can_be_kept_in_the_mean_and_in_what_is_drawn() -> None:
     model = tiny_model("hierarchical-vae").eval()
     around = Surroundings.alone(pictures())

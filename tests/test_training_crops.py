@@ -7,12 +7,21 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from artrestore.damage.base import View
 from artrestore.damage.recipes import Recipe, load_recipe, parse_recipe
 from artrestore.training.batches import Batch, as_floats
 from artrestore.training.cropping import Cropping
-from artrestore.training.crops import Pixels, place_of, recoloured, square_thumbnail, varied_scene
+from artrestore.training.crops import (
+    Pixels,
+    in_palette,
+    palette_of,
+    place_of,
+    recoloured,
+    square_thumbnail,
+    varied_scene,
+)
 from artrestore.training.data import CropDataset
 from artrestore.training.details import with_details
 from artrestore.training.leaves import dead_leaves
@@ -47,6 +56,43 @@ def test_recoloured_pictures_change_alike_and_in_colour_alone() -> None:
         grey = whole.astype(float).mean(axis=2)
         assert (np.diff(grey, axis=0) >= -1).all()  # what was lighter is lighter
         assert (np.diff(grey, axis=1) >= -1).all()
+
+
+def test_a_picture_lies_between_its_own_palette_and_another_ones() -> None:
+    picture, other = slope(64, 96), slope(64, 96) // 3 + np.array([90, 20, 10], np.uint8)
+    own, wanted = palette_of(picture), palette_of(other)
+    np.testing.assert_allclose(in_palette(picture, own, np.random.default_rng(0)).astype(float), picture, atol=2)
+    parts = []
+    for seed in range(30):
+        mapped = in_palette(picture, wanted, np.random.default_rng(seed))
+        red = mapped[..., 0].astype(int)
+        assert (np.diff(red, axis=1) >= 0).all()  # what had more red has no less
+        parts.append((palette_of(mapped)[0] - own[0])[-1] / (wanted[0] - own[0])[-1])
+    assert min(parts) < 0.2
+    assert max(parts) > 0.8
+    assert max(parts) < 1.05
+
+
+def test_pictures_in_small_take_palettes_of_others() -> None:
+    for name, level in (("dark", 40), ("light", 200)):
+        noise = np.random.default_rng(0).normal(level, 8, (150, 150, 3))
+        Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(f"{name}.png")
+    pairs = [PicturePair(clear=Path(name), given=None) for name in ("dark.png", "light.png")]
+    synthesis = Synthesis(recipe=NOTHING)
+
+    def middling(recolour: float) -> int:
+        cropping = Cropping(size=128, fit="thumbnail", synthesis=synthesis, surroundings=True, recolour=recolour)
+        dataset = CropDataset(pairs, cropping, crops=1, seed=(0,))
+        levels = [float(_batch(dataset[epoch, 0]).clear.float().mean()) for epoch in range(60)]
+        return sum(90 < level < 220 for level in levels)
+
+    assert middling(0.0) == 0
+    assert 5 < middling(0.5) < 30
+
+
+def _batch(item: object) -> Batch:
+    assert isinstance(item, Batch)
+    return item
 
 
 def test_some_pictures_are_recoloured_with_their_thumbnails_before_they_are_damaged() -> None:

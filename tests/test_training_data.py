@@ -17,7 +17,7 @@ from artrestore.errors import (
     UsageError,
 )
 from artrestore.training.config import TrainConfig, read_toml, resolve_config, write_toml
-from artrestore.training.cropping import Cropping
+from artrestore.training.cropping import Cropping, Fit
 from artrestore.training.crops import random_crop, varied_crop
 from artrestore.training.data import CropDataset, EpochSampler, endless_batches, load_crops
 from artrestore.training.pairs import PicturePair, clear_pairs, split_pairs
@@ -126,6 +126,21 @@ def test_whole_pictures_are_resized(picture_set: tuple[Path, Path]) -> None:
     given, clear, _ = CropDataset(pairs, cropping, crops=4, seed=(0,))[0, 0]
     assert given.shape == clear.shape == (1, 3, 16, 16)
     assert load_crops(pairs, cropping).given.shape == (10, 3, 16, 16)
+
+
+@pytest.mark.parametrize("fit", ["resize", "thumbnail"])
+def test_whole_pictures_are_mirrored_half_of_the_time(fit: Fit) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    cropping = Cropping(size=16, fit=fit)
+    given, clear, _ = cropping.random(pixels, 255 - pixels, 64, np.random.default_rng(0))
+
+    def alike(first: torch.Tensor, second: torch.Tensor) -> bool:
+        return bool((first.int() - second.int()).abs().max() <= 1)  # but for rounding
+
+    assert alike(given, 255 - clear)
+    mirrored = sum(alike(each, clear[0].flip(2)) for each in clear)
+    assert 16 <= mirrored <= 48
+    assert mirrored + sum(alike(each, clear[0]) for each in clear) == 64
 
 
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 100))

@@ -11,7 +11,9 @@ from torch import Tensor
 from artrestore.models.base import Surroundings
 from artrestore.training.batches import Batch, stack
 from artrestore.training.crops import (
+    Palette,
     Pixels,
+    in_palette,
     middle_crop,
     mirrored,
     place_of,
@@ -57,13 +59,20 @@ class Cropping:
         """Whether crops come with the thumbnail of their picture, damaged like them."""
         return self.surroundings and self.fit == "crop"
 
-    def random(self, given: Pixels | None, clear: Pixels, count: int, rng: np.random.Generator) -> Batch:
+    def random(
+        self,
+        given: Pixels | None,
+        clear: Pixels,
+        count: int,
+        rng: np.random.Generator,
+        palette: Palette | None = None,
+    ) -> Batch:
         """Crops at random: of a pair, and, in part or if there is none, of the clear picture damaged anew."""
         synthesis, crops = self.synthesis, []
         for _ in range(count):
             if synthesis and (given is None or rng.random() < synthesis.share):
                 picture = random_part(clear, self.size, rng) if self._in_a_scene else clear
-                crops.append(self._damaged(picture, synthesis, rng))
+                crops.append(self._damaged(picture, synthesis, rng, palette))
             else:
                 crops.append(self._paired(_required(given), clear, rng))
         return stack(crops)
@@ -79,15 +88,15 @@ class Cropping:
         return Batch(crop, reference, self._around(given, place))
 
     def _paired(self, given: Pixels, clear: Pixels, rng: np.random.Generator) -> Batch:
-        if self.fit == "resize":
-            return self._whole(given, clear)
         given, clear = mirrored(given, clear, rng)
-        if self.fit == "thumbnail":
+        if self.fit != "crop":
             return self._whole(given, clear)
         crop, reference, place = random_crop(given, clear, self.size, rng)
         return Batch(crop, reference, self._around(given, place))
 
-    def _damaged(self, clear: Pixels, synthesis: Synthesis, rng: np.random.Generator) -> Batch:
+    def _damaged(
+        self, clear: Pixels, synthesis: Synthesis, rng: np.random.Generator, palette: Palette | None = None
+    ) -> Batch:
         if self._in_a_scene:
             scene = varied_scene(clear, self.size, rng)
             small, pixels = self._recoloured([scene.small, scene.crop.permute(1, 2, 0).numpy()], rng)
@@ -96,7 +105,10 @@ class Cropping:
             around = Surroundings(thumbnail=thumbnail, place=place_of(scene.view), lost=lost)
             return Batch(damaged, crop, around)
         if self.fit == "thumbnail":
-            (part,) = self._recoloured([varied_whole(clear, rng)], rng)
+            part = varied_whole(clear, rng)
+            if palette is not None:
+                part = in_palette(part, palette, rng)
+            (part,) = self._recoloured([part], rng)
             damaged, crop = synthesis.damage_small(part, rng), square_thumbnail(part)
         else:
             crop = resize(clear, self.size) if self.fit == "resize" else varied_crop(clear, self.size, rng)

@@ -14,11 +14,14 @@ from artrestore.damage.base import View
 from artrestore.models.base import THUMBNAIL_SIZE
 
 Pixels = npt.NDArray[np.uint8]
+Palette = npt.NDArray[np.float64]
 _MOST_ZOOM = 2.0
 _SCALES = (0.6, 3.0)
 _NEARLY_ALL, _LEAST_PART = 0.8, 0.25
 _GAIN, _GAMMA = 0.05, 0.2  # standard deviations of their logarithms
 _CONTRAST, _SATURATION = (0.9, 1.0), (0.6, 1.3)
+_RANKS = np.linspace(0, 1, 33)
+_INCREASING = 1e-6 * np.arange(33)  # where quantiles are equal
 
 
 class Scene(NamedTuple):
@@ -129,6 +132,23 @@ def recoloured(pictures: Sequence[Pixels], rng: np.random.Generator) -> list[Pix
     saturation = rng.uniform(*_SATURATION)
     mixing = saturation * np.eye(3) + (1 - saturation) / 3
     return [cv2.transform(cv2.LUT(np.ascontiguousarray(each), table), mixing) for each in pictures]  # type: ignore[misc]
+
+
+def palette_of(pixels: Pixels) -> Palette:
+    """Which values the colours of a picture have, in order: 33 quantiles of each, float64 (3, 33)."""
+    quantiles: Palette = np.quantile(shrunk_whole(pixels).reshape(-1, 3), _RANKS, axis=0).T
+    return quantiles
+
+
+def in_palette(pixels: Pixels, palette: Palette, rng: np.random.Generator) -> Pixels:
+    """A picture, part of the way to another one's palette: values are mapped rank by rank, each colour alone."""
+    part, values = rng.random(), np.arange(256)
+    tables = [
+        (1 - part) * values + part * np.interp(np.interp(values, own + _INCREASING, _RANKS), _RANKS, other)
+        for own, other in zip(palette_of(pixels), palette, strict=True)
+    ]
+    mapped: Pixels = cv2.LUT(np.ascontiguousarray(pixels), np.rint(np.stack(tables, 1)).astype(np.uint8)[None])  # type: ignore[assignment]
+    return mapped
 
 
 def place_of(view: View) -> Tensor:

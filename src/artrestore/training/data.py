@@ -19,7 +19,7 @@ from artrestore.errors import PictureError
 from artrestore.io.pictures import read_rgb8
 from artrestore.training.batches import Batch, as_floats, join, stack
 from artrestore.training.cropping import Cropping
-from artrestore.training.crops import Pixels
+from artrestore.training.crops import Palette, Pixels, palette_of
 from artrestore.training.leaves import dead_leaves
 from artrestore.training.pairs import PicturePair
 
@@ -65,9 +65,16 @@ class CropDataset(Dataset[Batch | PictureError]):
         rng = np.random.default_rng((*self.seed, epoch, index))
         try:
             given, clear = self._pictures(self.pairs[index], rng)
+            palette = self._palette(rng)
         except PictureError as error:
             return error
-        return self.cropping.random(given, clear, self.crops, rng)
+        return self.cropping.random(given, clear, self.crops, rng, palette)
+
+    def _palette(self, rng: np.random.Generator) -> Palette | None:
+        """That of another picture, for half of those whose colours are to vary."""
+        if self.cropping.fit != "thumbnail" or rng.random() >= self.cropping.recolour:
+            return None
+        return palette_of(read_pair(self.pairs[int(rng.integers(len(self.pairs)))])[1])
 
     def _pictures(self, pair: PicturePair, rng: np.random.Generator) -> tuple[Pixels | None, Pixels]:
         if self.generated and rng.random() < self.generated:

@@ -7,8 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from artrestore.io.weights_file import read_header
+from artrestore.models.loading import load_model
+from artrestore.sampling.density import fit_gaussian
+from artrestore.sampling.encodings import encode, read_squares
 from conftest import TINY_OF, save_smooth, write_tiny_weights
 
 BENCH = Path(__file__).parents[1] / "bench"
@@ -86,6 +90,30 @@ def test_the_flagship_is_trained_exported_and_calibrated_by_one_command() -> Non
     assert header.calibration is not None
     assert header.training["stage"] == "uncertainty"
     assert header.training["began_from"]["stage"] == "refine"
+
+
+def test_a_folded_density_becomes_the_prior_and_pictures_decode_as_before() -> None:
+    for index in range(24):
+        save_smooth(Path(f"many/{index}.png"), 40, 36, seed=index)
+    write_tiny_weights(Path("r.safetensors"), "resnet-vae")
+    done = bench("fold_density.py r.safetensors many f.safetensors")
+    assert done.returncode == 0, done.stderr
+    before, after = (load_model(f"{name}.safetensors", device="cpu") for name in "rf")
+    pictures = torch.cat(read_squares(before, Path("many")))
+    posterior = encode(after, pictures)
+    with torch.inference_mode():
+        torch.testing.assert_close(after.model(pictures), before.model(pictures), atol=1e-4, rtol=0)
+    fitted = fit_gaussian(posterior)
+    torch.testing.assert_close(fitted.means[0], torch.zeros_like(fitted.means[0]), atol=1e-3, rtol=0)
+    variances = (fitted.roots[0] @ fitted.roots[0].T).diagonal()
+    torch.testing.assert_close(variances, torch.ones_like(variances), atol=1e-2, rtol=0)
+
+
+@pytest.mark.slow
+def test_the_weights_of_sample_are_trained_and_folded_by_one_command() -> None:
+    done = bench("train_flagship.py clear --generative --out out --minutes 0.05 --batch-size 2 --device cpu")
+    assert done.returncode == 0, done.stderr
+    assert read_header(Path("out/generative.safetensors")).architecture == "resnet-vae"
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ _WIDTHS = (32, 48, 64, 96)
 # With a sharp kink at zero, colours that are right already would keep the correction from beginning.
 _ERROR_EPS = 0.05
 _SLOPE = 0.1  # below zero: with none, whole layers died in training, and the network with them
-_DOUBT = 0.05  # s; chosen on damaged thumbnails of pictures that nothing was learned from
+_DOUBT = 0.06  # s; chosen on damaged thumbnails of pictures that nothing was learned from
 _TAKEN_WEIGHT = 0.01  # of the log of errors; the slope where nothing is wrong is then about that of the errors
 _LEAST_SHARE = 0.01  # with none, a correction of zero would have no gradient to begin by
 _SIDES = tuple(product((False, True), ((), (2,), (3,), (2, 3))))  # transposed or not, flipped along

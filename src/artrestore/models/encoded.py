@@ -21,9 +21,8 @@ class Encoded(NamedTuple):
 
     def repeated(self, times: int) -> "Encoded":
         """The same tiles several times over, for as many decodings in one pass."""
-        return self._each(
-            lambda part: torch.cat([part] * times)
-        )  # which keeps the memory format, as `repeat` does not
+        # This keeps the memory format, as `Tensor.repeat` does not.
+        return self._each(lambda part: torch.cat([part] * times))
 
     def first(self, count: int) -> "Encoded":
         """The first tiles of a batch."""

@@ -44,7 +44,8 @@ class Cropping:
         synthesis: how clear pictures are damaged; None: only pairs are there.
         surroundings: the network makes use of them.
         details: part of the crops that get fine details drawn over them before they are damaged.
-        recolour: part of the clear pictures that are recoloured before they are damaged.
+        recolour: part of the clear pictures that are recoloured before they are damaged; of those made small as
+            large a part goes towards another one's palette before that.
     """
 
     size: int
@@ -67,7 +68,10 @@ class Cropping:
         rng: np.random.Generator,
         palette: Palette | None = None,
     ) -> Batch:
-        """Crops at random: of a pair, and, in part or if there is none, of the clear picture damaged anew."""
+        """Crops at random: of a pair, and, in part or if there is none, of the clear picture damaged anew.
+
+        Where a palette is given, see `palette_of`, pictures made small go towards it before they are damaged.
+        """
         synthesis, crops = self.synthesis, []
         for _ in range(count):
             if synthesis and (given is None or rng.random() < synthesis.share):

@@ -71,7 +71,7 @@ class CropDataset(Dataset[Batch | PictureError]):
         return self.cropping.random(given, clear, self.crops, rng, palette)
 
     def _palette(self, rng: np.random.Generator) -> Palette | None:
-        """That of another picture, for half of those whose colours are to vary."""
+        """That of any of the pictures, for as large a part of those made small as is recoloured."""
         if self.cropping.fit != "thumbnail" or rng.random() >= self.cropping.recolour:
             return None
         return palette_of(read_pair(self.pairs[int(rng.integers(len(self.pairs)))])[1])

@@ -289,6 +289,17 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         ]
 
 
+@pytest.mark.parametrize("faster", [True, False])
+def test_a_resumed_run_keeps_the_precision_that_was_found_to_be_faster(
+    config: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch, faster: bool
+) -> None:
+    settings = config(precision="auto")
+    monkeypatch.setattr("artrestore.training.run.uses_bf16", lambda *_: faster)
+    run_all(settings)
+    monkeypatch.setattr("artrestore.training.run.uses_bf16", lambda *_: not faster)
+    assert prepare_run(resumed_config(settings.out, {}), resume=True).bf16 == faster
+
+
 def test_a_finished_run_resumes_to_nothing_or_to_a_larger_budget(config: Callable[..., TrainConfig]) -> None:
     settings = config(steps=8)
     run_all(settings)

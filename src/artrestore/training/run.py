@@ -93,12 +93,13 @@ def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
     """
     folder = RunFolder(config.out)
     device = pick_device(config.device)
-    bf16 = uses_bf16(config.precision, device)
     if resume:
         state = read_state(folder.state)
     else:
         state = TrainingState()
         folder.require_new()
+    if device.type not in state.bf16:
+        state.bf16[device.type] = uses_bf16(config.precision, device)
     synthesis = _synthesis(config)
     split = split_pairs(
         config.clear, config.distorted, val_fraction=config.val_fraction, seed=config.seed, exclude=config.out,
@@ -121,8 +122,8 @@ def prepare_run(config: TrainConfig, *, resume: bool = False) -> Run:
     if device.type == "cuda":  # all crops are of one size, so the fastest kernels for it are worth looking for
         torch.backends.cudnn.benchmark = True
     return Run(
-        config=config, folder=folder, split=split, model=model, device=device, bf16=bf16, state=state,
-        synthesis=synthesis, resumed=resume,
+        config=config, folder=folder, split=split, model=model, device=device, bf16=state.bf16[device.type],
+        state=state, synthesis=synthesis, resumed=resume,
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ class TrainingState:
         guard: the running mean of gradient norms and the count of skipped updates.
         data_digest: of the names of all pairs, so that a resumed run works on the same ones.
         began_from: the record in the weights that the run began from; empty if it began from random ones.
+        bf16: whether it computes in bf16, by the type of device; timed once, or a resumed run might differ.
         loss_sums: of every part of the loss, over the `loss_count` updates made since the last evaluation.
     """
 
@@ -48,6 +49,7 @@ class TrainingState:
     loss_count: int = 0
     data_digest: str = ""
     began_from: dict[str, Any] = field(default_factory=dict)
+    bf16: dict[str, bool] = field(default_factory=dict)
 
     def advance(self, result: StepResult, seconds: float) -> None:
         """Count a step and the time it took; the losses of a skipped one are left out of the mean."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from artrestore.io.weights_file import read_header, read_tensors, write_weights
 
-OWN = ("noise.", "tone.noise.", "log_scale.")
+OWN = ("noise.", "log_scale.")
 
 
 def main() -> None:

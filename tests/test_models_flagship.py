@@ -27,7 +27,7 @@ def noise_for(model: RestorationModel, damaged: torch.Tensor, scale: float) -> l
     ]
 
 
-@pytest.mark.parametrize(("size", "count"), [("small", 2_103_405), ("base", 6_797_885), ("large", 28_907_741)])
+@pytest.mark.parametrize(("size", "count"), [("small", 2_113_152), ("base", 6_807_632), ("large", 28_917_488)])
 def test_the_sizes_have_the_parameters_that_the_documentation_says(size: str, count: int) -> None:
     with torch.device("meta"):
         assert build("hierarchical-vae", HierarchicalVAE.sizes[size]).parameter_count == count
@@ -99,6 +99,10 @@ def test_neighbouring_tiles_agree_about_tone() -> None:
     assert (whole - picture).abs().mean() > 0.005  # it does correct something
     torch.testing.assert_close(corrected(16, 32, 80, 112), whole[:, :, 16:80, 32:112], atol=1e-5, rtol=0)
     torch.testing.assert_close(corrected(48, 96, 96, 160), whole[:, :, 48:96, 96:160], atol=1e-5, rtol=0)
+    unsure = tone.log_scale(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), known, (96, 160))
+    assert unsure.std() > 0.005
+    in_tile = tone.log_scale(torch.tensor([[0.5, 0.6, 1.0, 1.0]]), known, (48, 64))
+    torch.testing.assert_close(in_tile, unsure[:, :, 48:, 96:], atol=1e-5, rtol=0)
 
 
 @torch.inference_mode()
@@ -114,8 +118,11 @@ def test_a_small_correction_is_hardly_made_and_a_large_one_nearly_whole() -> Non
         return float((corrected - picture).mean()) / brighter
 
     assert share(0.01) < 0.02
-    assert share(0.06) == pytest.approx(0.5, abs=0.01)
-    assert share(0.18) > 0.98
+    unsure = (0.04**2 + (1.2 * math.exp(-3)) ** 2) ** 0.5  # when nothing is learned
+    assert share(unsure) == pytest.approx(0.5, abs=0.01)
+    assert share(0.24) > 0.97
+    torch.nn.init.constant_(tone.doubt[2].bias, 2.0)
+    assert share(0.24) < 0.2  # it has learned to be less sure
 
 
 @torch.inference_mode()
@@ -226,20 +233,32 @@ def test_the_scale_hears_of_the_whole_picture_and_of_what_was_changed() -> None:
     torch.manual_seed(0)
     head = ScaleHead(8, 16)
     features, change, context = torch.rand(1, 8, 16, 16), torch.zeros(1, 3, 32, 32), torch.zeros(1, 16)
-    before = head(features, change, context)
+    of_tone = torch.full((1, 3, 16, 16), -3.0)
+    before = head(features, change, context, of_tone)
     assert before.shape == (1, 3, 32, 32)
-    assert not torch.equal(head(features, change, context + 1), before)
+    assert not torch.equal(head(features, change, context + 1, of_tone), before)
+    assert not torch.equal(head(features, change, context, of_tone + 1), before)
     spot = change.clone()
     spot[..., 16, 16] = 0.5
-    differs = (head(features, spot, context) != before).nonzero()[:, 2:]
+    differs = (head(features, spot, context, of_tone) != before).nonzero()[:, 2:]
     assert len(differs)
     assert ((differs - 16).abs() < 10).all()  # so that tiles agree
 
 
 def test_the_scale_teaches_the_mean_nothing() -> None:
     read = [torch.rand(shape).requires_grad_() for shape in ((1, 8, 4, 4), (1, 3, 8, 8), (1, 16))]
-    ScaleHead(8, 16)(*read).sum().backward()
+    ScaleHead(8, 16)(*read, torch.zeros(1, 3, 4, 4)).sum().backward()
     assert all(part.grad is None for part in read)
+
+
+def test_how_unsure_the_tone_is_teaches_the_correction_nothing() -> None:
+    network = shaken(ToneNetwork(context=16, grid=8, noise=2))  # type: ignore[arg-type]
+    damaged, clear = pictures(4, 128, 128), pictures(4, 128, 128).square()
+    losses = network.loss(damaged, clear, damaged, torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(4, 4))
+    (losses["crps"] + losses["nll"]).backward()
+    learning = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    assert learning == {name for name, _ in network.named_parameters() if name.startswith(("noise.", "doubt."))}
+    assert all(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_the_posterior_begins_at_the_prior() -> None:

@@ -5,7 +5,7 @@
     tile, mask of losses ------------------------------------------+    |
        -> unshuffle 2 -> w0 -> w1 -> w2 -> w3 (middle) <-- FiLM --------+
                          |     |     |      + eps at 1/16
-                         |     |    w2      + eps at 1/8
+                         |     |    w2
                          |    w1
                         w0 -> shuffle 2 -> + corrected tile = mean
                          +-> log scale of a Laplace distribution
@@ -13,10 +13,10 @@
 Dense residual blocks where channels are few, gated ones with layer normalisation (NAFNet's, without channel
 attention) where they are many. `latents.py`, `tone.py` and `scale.py` have the rest.
 
-Training has four stages. `tone` fits the tone correction alone, on thumbnails: among other damage it would begin
-late or never. `restore` fits the mean by a loss that forgives small errors, so that mending can begin, `refine` by
-one that does not. `uncertainty` freezes it and fits the latents, by the ELBO with a target rate for each level and
-by the CRPS of prior samples, and the scale, by the Laplace likelihood.
+Training has four stages. `tone` fits the tone correction alone, and doubt about it, on thumbnails: among other
+damage it would begin late or never. `restore` fits the mean by a loss that forgives small errors, so that mending can begin, `refine` by
+one that does not. `uncertainty` freezes it and fits the other latents, by the ELBO with a target rate for each level
+and by the CRPS of prior samples, and the scale, by the Laplace likelihood.
 """
 
 from itertools import pairwise
@@ -64,7 +64,7 @@ class HierarchicalVAEConfig:
         blocks: blocks down, and again up, at the first three of these.
         middle_blocks: blocks at 1/16.
         dense_levels: levels with dense residual blocks; the coarser ones have gated blocks.
-        noise: channels of the latents at 1/16, 1/8 and, if there is a third, 1/4.
+        noise: channels of the latents at 1/16 and, if there are more, 1/8 and 1/4.
         tone_noise: channels of the global latent.
         context: length of the vector that describes the whole picture.
         grid: cells along a side of the grid of colour transforms.
@@ -74,7 +74,7 @@ class HierarchicalVAEConfig:
     blocks: tuple[Blocks, Blocks, Blocks] = (2, 2, 4)
     middle_blocks: Annotated[int, Field(ge=2, le=64)] = 8
     dense_levels: Annotated[int, Field(ge=0, le=3)] = 2
-    noise: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=3)] = (24, 12)
+    noise: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=3)] = (24,)
     tone_noise: Blocks = 8
     context: Width = 64
     grid: Annotated[int, Field(ge=1, le=8)] = 8
@@ -195,7 +195,7 @@ class HierarchicalVAE(RestorationModel):
         """The corrected tile and the residual, added in float32; not clipped."""
         corrected = encoded.corrected
         if noise is not None:
-            tone = encoded.tone._replace(context=self.tone.noise(encoded.tone.context, noise[0]))
+            tone = self.tone.varied(encoded.tone, noise[0])
             corrected = self.tone.correct(encoded.damaged, encoded.place, tone)
         return corrected + F.pixel_shuffle(self.residual(features), 2).float()
 
@@ -204,7 +204,8 @@ class HierarchicalVAE(RestorationModel):
         self.tone.keep()
 
     def _log_scale(self, encoded: Encoded, features: Tensor, mean: Tensor) -> Tensor:
-        log_scale: Tensor = self.log_scale(features, mean - encoded.damaged, encoded.tone.context)
+        of_tone = self.tone.log_scale(encoded.place, encoded.tone, features.shape[2:])
+        log_scale: Tensor = self.log_scale(features, mean - encoded.damaged, encoded.tone.context, of_tone)
         return log_scale
 
     def prepare_training(self) -> None:
@@ -217,14 +218,16 @@ class HierarchicalVAE(RestorationModel):
         return {k: v for k, v in self.state_dict().items() if not k.startswith(("posterior.", "log_beta"))}
 
     def trained_parameters(self, stage: StageName) -> list[nn.Parameter]:
-        """The tone network's in `tone`, all others in `uncertainty`, all of the mean's in between."""
-        own = [*self.noise.parameters(), *self.tone.noise.parameters(), *self.log_scale.parameters()]
-        own += self.posterior.parameters() if self.posterior else []
+        """The tone network's in `tone`, those of other latents and the scale in `uncertainty`, else the mean's."""
+        if stage == "tone":
+            return list(self.tone.parameters())
+        unsure = (self.noise, self.log_scale, self.posterior)
+        own = [parameter for module in unsure if module for parameter in module.parameters()]
         if stage == "uncertainty":
             return own
-        others = {id(parameter) for parameter in own}
-        mean = self.tone if stage == "tone" else self
-        return [parameter for parameter in mean.parameters() if id(parameter) not in others]
+        of_tone = (*self.tone.noise.parameters(), *self.tone.doubt.parameters())
+        others = {id(parameter) for parameter in (*own, *of_tone)}
+        return [parameter for parameter in self.parameters() if id(parameter) not in others]
 
     def training_losses(
         self,

@@ -8,15 +8,15 @@ from artrestore.models.blocks import LayerNorm2d
 
 _HIDDEN = 48
 _GAIN = 12.0  # what is read is small, a tenth or less: as it is, hardly anything was learned from it
-_RANGE = (-8.0, 1.0)  # of the logarithm; values are in [0, 1]
+LOG_SCALES = (-8.0, 1.0)  # the least and the most; values are in [0, 1]
 
 
 class ScaleHead(nn.Module):
     """The logarithm of the scale, from what the mean was made of, none of which learns from it.
 
     It reads the mean's features, as they are and normalised, since their direction tells what was damaged where
-    they are small too; by how much the tile was changed, which tells of tone as well; and the context of the whole
-    picture. Nothing is pooled over a tile, so tiles agree.
+    they are small too; by how much the tile was changed, which tells of tone as well; the context of the whole
+    picture, and how unsure its tone is. Nothing is pooled over a tile, so tiles agree.
 
     Args:
         width: channels of the features.
@@ -26,16 +26,27 @@ class ScaleHead(nn.Module):
     def __init__(self, width: int, context: int) -> None:
         super().__init__()
         self.norm = LayerNorm2d(width)
-        self.intro = nn.Conv2d(2 * width + 12, _HIDDEN, 3, padding=1)
+        self.intro = nn.Conv2d(2 * width + 12 + 3, _HIDDEN, 3, padding=1)
         self.context = nn.Linear(context, _HIDDEN)
         self.middle = nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=1)
         self.out = nn.Conv2d(_HIDDEN, 12, 3, padding=1)
 
-    def forward(self, features: Tensor, change: Tensor, context: Tensor) -> Tensor:
-        """Features (N, width, H/2, W/2), change (N, 3, H, W), context (N, D) -> (N, 3, H, W), float32."""
+    def forward(self, features: Tensor, change: Tensor, context: Tensor, of_tone: Tensor) -> Tensor:
+        """Read all that and say the logarithm of the scale.
+
+        Args:
+            features: (N, width, H/2, W/2).
+            change: (N, 3, H, W).
+            context: (N, D).
+            of_tone: the logarithm of the tone's scale, (N, 3, H/2, W/2).
+
+        Returns:
+            (N, 3, H, W), float32.
+        """
         features, change, context = features.detach(), change.detach(), context.detach()
         changed = F.pixel_unshuffle(change, 2).to(features.dtype)
-        h = self.intro(torch.cat([_GAIN * features, self.norm(features), _GAIN * changed], dim=1))
+        read = [_GAIN * features, self.norm(features), _GAIN * changed, of_tone.to(features.dtype)]
+        h = self.intro(torch.cat(read, dim=1))
         h = h + self.context(context)[:, :, None, None]
         h = F.relu(self.middle(F.relu(h)))
-        return F.pixel_shuffle(self.out(h), 2).float().clamp(*_RANGE)
+        return F.pixel_shuffle(self.out(h), 2).float().clamp(*LOG_SCALES)

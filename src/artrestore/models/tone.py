@@ -6,13 +6,19 @@ of a picture, so tiles cannot disagree about it. The correction is a coarse grid
 
 First do no harm: the smaller a correction is, the less it is to be trusted, and the more there is to lose. Of one
 that changes a picture by m (RMS) the share m^4 / (m^4 + s^4) is taken, which is a threshold at s, made soft (a
-Butterworth filter's shape). Without it, corrections of two levels cost undamaged pictures more than others gained.
+Butterworth filter's shape); s^2 is a constant plus the square of what is expected to stay wrong. Without it,
+corrections of two levels cost undamaged pictures more than others gained.
 
 Outside training a thumbnail is read from eight sides, turned and mirrored, and what was read is averaged (the
 geometric self-ensemble of Timofte et al. 2016). So a picture that is turned is corrected as before; and fewer
 sound colours are taken for faded, since there the eight mostly disagree.
+
+How wrong a correction may be, only whole pictures tell, so that is learned here too, beside the correction and
+without a say in it: a global latent, which varies it, and the scale of a Laplace distribution around it.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise, product
 from typing import NamedTuple
 
@@ -20,16 +26,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artrestore.losses import SHARP, charbonnier, log_charbonnier
+from artrestore.losses import SHARP, charbonnier, crps_of_two, laplace_nll, log_charbonnier
 from artrestore.models.blocks import zero_initialised
+from artrestore.models.scale import LOG_SCALES
 
 _WIDTHS = (32, 48, 64, 96)
 # With a sharp kink at zero, colours that are right already would keep the correction from beginning.
 _ERROR_EPS = 0.05
 _SLOPE = 0.1  # below zero: with none, whole layers died in training, and the network with them
-_DOUBT = 0.06  # s; chosen on damaged thumbnails of pictures that nothing was learned from
+# s^2 = the one squared + (the other b)^2; chosen on damaged thumbnails of pictures that nothing was learned from.
+_LEAST_DOUBT, _CAUTION = 0.04, 1.2
 _TAKEN_WEIGHT = 0.01  # of the log of errors; the slope where nothing is wrong is then about that of the errors
 _LEAST_SHARE = 0.01  # with none, a correction of zero would have no gradient to begin by
+_NLL_WEIGHT = 0.02
+_BEGINNING = -3.0  # of the log scale; that of a picture with wrong tone
 _SIDES = tuple(product((False, True), ((), (2,), (3,), (2, 3))))  # transposed or not, flipped along
 _TERMS = 7  # of the polynomial: 1, r, g, b, r^2, g^2, b^2
 
@@ -41,11 +51,13 @@ class Tone(NamedTuple):
         context: (N, D), which describes them.
         local: features of their parts, (N, 64, grid, grid).
         small: the pictures themselves, (N, 3, 32, 32).
+        log_scale: of a Laplace distribution around their corrected values, (N, 3, grid, grid).
     """
 
     context: Tensor
     local: Tensor
     small: Tensor
+    log_scale: Tensor
 
 
 class ToneNetwork(nn.Module):
@@ -68,6 +80,9 @@ class ToneNetwork(nn.Module):
         self.from_context = nn.Linear(context, 64)
         self.transforms = zero_initialised(nn.Conv2d(64, 3 * _TERMS, 1))
         self.noise = ContextNoise(context, noise)
+        self.doubt = nn.Sequential(
+            nn.Conv2d(context + 64, 64, 1), nn.LeakyReLU(_SLOPE), zero_initialised(nn.Conv2d(64, 3, 1))
+        )
 
     def forward(self, small: Tensor) -> Tone:
         """Read a thumbnail: in training as it lies, else from eight sides."""
@@ -79,7 +94,7 @@ class ToneNetwork(nn.Module):
             context = torch.stack(contexts).mean(0)
             turned_back = [_view_back(part, *side) for part, side in zip(parts, _SIDES, strict=True)]
             local = torch.stack(turned_back).mean(0)
-        return Tone(context, local, F.avg_pool2d(small.float(), 4))
+        return Tone(context, local, F.avg_pool2d(small.float(), 4), self._log_scale(context, local))
 
     def _read(self, small: Tensor) -> tuple[Tensor, Tensor]:
         """The context and the features of the parts."""
@@ -102,6 +117,30 @@ class ToneNetwork(nn.Module):
         with torch.autocast(picture.device.type, enabled=False):
             return picture + self._share(tone) * self._change(picture, place, tone)
 
+    def varied(self, tone: Tone, eps: Tensor) -> Tone:
+        """What else the tone may be, by values (N, noise) of the global latent."""
+        return tone._replace(context=self.noise(tone.context, eps))
+
+    def log_scale(self, place: Tensor, tone: Tone, size: Sequence[int]) -> Tensor:
+        """The logarithm of a Laplace distribution's scale around the corrected values of a tile.
+
+        Args:
+            place: see `correct`.
+            tone: of their pictures.
+            size: H and W.
+
+        Returns:
+            (N, 3, H, W), float32.
+        """
+        return self._at_pixels(tone.log_scale, place, size)
+
+    def _log_scale(self, context: Tensor, local: Tensor) -> Tensor:
+        """Read from what the correction is made of, which does not learn from it."""
+        everywhere = context.detach()[:, :, None, None].expand(-1, -1, self.grid, self.grid)
+        read = self.doubt(torch.cat([everywhere, local.detach()], dim=1))
+        scale: Tensor = (read.float() + _BEGINNING).clamp(*LOG_SCALES)
+        return scale
+
     def keep(self) -> None:
         """From now on correct nothing, whatever the global latent says."""
         zero_initialised(self.transforms)
@@ -109,9 +148,10 @@ class ToneNetwork(nn.Module):
     def loss(self, damaged: Tensor, clear: Tensor, small: Tensor, place: Tensor) -> dict[str, Tensor]:
         """Of tiles at half their sides, which tells as much.
 
-        Two losses at once. Charbonnier's of all of the correction lets it begin. The log of that of the share
-        that is taken, as in `refine`, weighs what is right against what is ruined; it has no slope until a
-        correction is large enough to be taken.
+        Of the correction two losses at once. Charbonnier's of all of it lets it begin. The log of that of the
+        share that is taken, as in `refine`, weighs what is right against what is ruined; it has no slope until a
+        correction is large enough to be taken. Of what varies it the CRPS of two samples, of the scale the
+        likelihood.
 
         Args:
             damaged: (N, 3, H, W).
@@ -122,28 +162,43 @@ class ToneNetwork(nn.Module):
         tone, damaged, clear = self(small), F.avg_pool2d(damaged, 2), F.avg_pool2d(clear, 2)
         with torch.autocast(damaged.device.type, enabled=False):
             change = self._change(damaged, place, tone)
-            taken = log_charbonnier(damaged + self._share(tone) * change, clear, SHARP)
+            mean = damaged + self._share(tone) * change
+            taken = log_charbonnier(mean, clear, SHARP)
+            known = Tone(*(part.detach() for part in tone))
+            with _held(self.from_context, self.transforms):
+                first, second = (self.correct(damaged, place, self._sample(known)) for _ in range(2))
+            nll = laplace_nll(clear, mean.detach(), self.log_scale(place, tone, clear.shape[2:]))
         error = charbonnier(damaged + change, clear, _ERROR_EPS).mean()
-        return {"loss": error + _TAKEN_WEIGHT * taken, "reconstruction": error}
+        crps = crps_of_two(first, second, clear)
+        loss = error + _TAKEN_WEIGHT * taken + crps + _NLL_WEIGHT * nll
+        return {"loss": loss, "reconstruction": error, "crps": crps, "nll": nll}
+
+    def _sample(self, tone: Tone) -> Tone:
+        eps = torch.randn(len(tone.context), self.noise.channels, device=tone.context.device)
+        return self.varied(tone, eps)
 
     def _share(self, tone: Tone) -> Tensor:
         """How much of the correction is taken, the same for all tiles of a picture: (N, 1, 1, 1)."""
         everywhere = tone.small.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(tone.small), 4)
         signal = self._change(tone.small, everywhere, tone).square().mean((1, 2, 3), keepdim=True)
-        signal, noise = signal.square(), _DOUBT**4
+        expected = _CAUTION * tone.log_scale.detach().exp().mean((1, 2, 3), keepdim=True)
+        signal, noise = signal.square(), (_LEAST_DOUBT**2 + expected.square()).square()
         share: Tensor = (signal + _LEAST_SHARE * noise) / (signal + noise)
         return share
 
     def _change(self, picture: Tensor, place: Tensor, tone: Tone) -> Tensor:
         features = tone.local + self.from_context(tone.context)[:, :, None, None]
-        grid = self.transforms(F.leaky_relu(features, _SLOPE))
-        rows = _spline(place[:, 0], place[:, 2], picture.shape[2], self.grid)
-        columns = _spline(place[:, 1], place[:, 3], picture.shape[3], self.grid)
-        at_pixels = torch.einsum("nchj,nwj->nchw", torch.einsum("ncij,nhi->nchj", grid, rows), columns)
+        at_pixels = self._at_pixels(self.transforms(F.leaky_relu(features, _SLOPE)), place, picture.shape[2:])
         centred = picture - 0.5
         terms = torch.cat([torch.ones_like(picture[:, :1]), centred, centred.square()], dim=1)
         change: Tensor = (at_pixels.unflatten(1, (3, _TERMS)) * terms[:, None]).sum(2)
         return change
+
+    def _at_pixels(self, grid: Tensor, place: Tensor, size: Sequence[int]) -> Tensor:
+        """(N, C, grid, grid), of whole pictures, at the pixels of tiles: (N, C, H, W)."""
+        rows = _spline(place[:, 0], place[:, 2], size[0], self.grid)
+        columns = _spline(place[:, 1], place[:, 3], size[1], self.grid)
+        return torch.einsum("nchj,nwj->nchw", torch.einsum("ncij,nhi->nchj", grid, rows), columns)
 
 
 class ContextNoise(nn.Module):
@@ -151,6 +206,7 @@ class ContextNoise(nn.Module):
 
     def __init__(self, context: int, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.scale = nn.Linear(context, context)
         self.direction = nn.Linear(channels, context, bias=False)
         self.out = nn.Linear(context, context, bias=False)
@@ -161,6 +217,17 @@ class ContextNoise(nn.Module):
         with torch.autocast(context.device.type, enabled=False):
             varied: Tensor = context + self.out(self.scale(context) * self.direction(eps.to(context)))
         return varied
+
+
+@contextmanager
+def _held(*modules: nn.Module) -> Iterator[None]:
+    """Here these take part and learn nothing."""
+    learning = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    yield
+    for parameter in learning:
+        parameter.requires_grad_(True)
 
 
 def _view(pictures: Tensor, transposed: bool, flipped: tuple[int, ...]) -> Tensor:

@@ -14,9 +14,9 @@ Dense residual blocks where channels are few, gated ones with layer normalisatio
 attention) where they are many. `latents.py`, `tone.py` and `scale.py` have the rest.
 
 Training has four stages. `tone` fits the tone correction alone, and doubt about it, on thumbnails: among other
-damage it would begin late or never. `restore` fits the mean by a loss that forgives small errors, so that mending can begin, `refine` by
-one that does not. `uncertainty` freezes it and fits the other latents, by the ELBO with a target rate for each level
-and by the CRPS of prior samples, and the scale, by the Laplace likelihood.
+damage it would begin late or never. `restore` fits the mean by a loss that forgives small errors, so that mending
+can begin, `refine` by one that does not. `uncertainty` freezes it and fits the other latents, by the ELBO with a
+target rate for each level and by the CRPS of prior samples, and the scale, by the Laplace likelihood.
 """
 
 from itertools import pairwise

@@ -115,13 +115,19 @@ def _bf16_is_faster() -> bool:
 
 
 def _seconds_to_convolve(dtype: torch.dtype) -> float:
-    """The shortest of some runs of what networks spend most of their time on, a dense 3x3 convolution."""
+    """The shortest of some runs of what networks spend most of their time on, a dense 3x3 convolution.
+
+    On one thread, by the time that it computes: what else the machine does must not decide, or two runs of one
+    command would differ.
+    """
     shapes = (1, _CHANNELS, _SIDE, _SIDE), (_CHANNELS, _CHANNELS, 3, 3)
     features, kernel = (torch.zeros(s, dtype=dtype).to(memory_format=torch.channels_last) for s in shapes)
-    times = []
+    times, threads = [], torch.get_num_threads()
+    torch.set_num_threads(1)
     with torch.inference_mode():
         for _ in range(1 + _RUNS):  # the first one sets up
-            begun = time.perf_counter()
+            begun = time.thread_time()
             torch.conv2d(features, kernel, padding=1)
-            times.append(time.perf_counter() - begun)
+            times.append(time.thread_time() - begun)
+    torch.set_num_threads(threads)
     return min(times)

@@ -13,8 +13,8 @@ Outside training a thumbnail is read from eight sides, turned and mirrored, and 
 geometric self-ensemble of Timofte et al. 2016). So a picture that is turned is corrected as before; and fewer
 sound colours are taken for faded, since there the eight mostly disagree.
 
-How wrong a correction may be, only whole pictures tell, so that is learned here too, beside the correction and
-without a say in it: a global latent, which varies it, and the scale of a Laplace distribution around it.
+How wrong a correction may be, only whole pictures tell, so that is learned here too, beside the correction, which
+learns nothing from it: a global latent, which varies it, and the scale of a Laplace distribution around it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -225,9 +225,11 @@ def _held(*modules: nn.Module) -> Iterator[None]:
     learning = [p for module in modules for p in module.parameters() if p.requires_grad]
     for parameter in learning:
         parameter.requires_grad_(False)
-    yield
-    for parameter in learning:
-        parameter.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
 
 
 def _view(pictures: Tensor, transposed: bool, flipped: tuple[int, ...]) -> Tensor:

@@ -106,8 +106,8 @@ def test_neighbouring_tiles_agree_about_tone() -> None:
 
 
 @torch.inference_mode()
-def test_a_small_correction_is_hardly_made_and_a_large_one_nearly_whole() -> None:
-    tone = ToneNetwork(context=16, grid=8, noise=2)
+def test_a_correction_is_made_where_it_is_larger_than_what_it_expects_to_be_off_by() -> None:
+    tone = ToneNetwork(context=16, grid=8, noise=2).eval()
     picture, place = torch.full((1, 3, 64, 64), 0.5), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 
     def share(brighter: float) -> float:
@@ -117,12 +117,16 @@ def test_a_small_correction_is_hardly_made_and_a_large_one_nearly_whole() -> Non
         corrected = tone.correct(picture, place, tone(torch.full((1, 3, 128, 128), 0.5)))
         return float((corrected - picture).mean()) / brighter
 
-    assert share(0.01) < 0.02
-    unsure = (0.04**2 + (1.2 * math.exp(-3)) ** 2) ** 0.5  # when nothing is learned
+    unsure = (0.02**2 + (1.2 * math.exp(-3)) ** 2) ** 0.5  # when nothing is learned
+    assert share(0.5 * unsure) < 0.001
     assert share(unsure) == pytest.approx(0.5, abs=0.01)
-    assert share(0.24) > 0.97
+    assert share(2 * unsure) > 0.999
+    tone.train()  # softer, so that a correction learns from what is not taken too
+    assert 0.03 < share(0.5 * unsure) < 0.1
+    assert 0.9 < share(2 * unsure) < 0.97
+    tone.eval()
     torch.nn.init.constant_(tone.doubt[2].bias, 2.0)
-    assert share(0.24) < 0.2  # it has learned to be less sure
+    assert share(2 * unsure) < 0.01  # it has learned to be less sure
 
 
 @torch.inference_mode()

@@ -5,9 +5,10 @@ of a picture, so tiles cannot disagree about it. The correction is a coarse grid
 (Gharbi et al. 2017), each a quadratic polynomial of the pixel, interpolated over the picture. It begins at zero.
 
 First do no harm: the smaller a correction is, the less it is to be trusted, and the more there is to lose. Of one
-that changes a picture by m (RMS) the share m^4 / (m^4 + s^4) is taken, which is a threshold at s, made soft (a
-Butterworth filter's shape); s^2 is a constant plus the square of what is expected to stay wrong. Without it,
-corrections of two levels cost undamaged pictures more than others gained.
+that changes a picture by m (RMS) the share 1 / (1 + (s / m)^2n) is taken, a threshold at s with the shape of a
+Butterworth filter of order n; s^2 is a constant plus the square of what is expected to stay wrong. Without it,
+corrections of two levels cost undamaged pictures more than others gained. In training it is softer, since there a
+correction has to learn from what is not taken too.
 
 Outside training a thumbnail is read from eight sides, turned and mirrored, and what was read is averaged (the
 geometric self-ensemble of Timofte et al. 2016). So a picture that is turned is corrected as before; and fewer
@@ -34,10 +35,11 @@ _WIDTHS = (32, 48, 64, 96)
 # With a sharp kink at zero, colours that are right already would keep the correction from beginning.
 _ERROR_EPS = 0.05
 _SLOPE = 0.1  # below zero: with none, whole layers died in training, and the network with them
-# s^2 = the one squared + (the other b)^2; chosen on damaged thumbnails of pictures that nothing was learned from.
-_LEAST_DOUBT, _CAUTION = 0.04, 1.2
+# s^2 = the one squared + (the other b)^2, and n; chosen on damaged thumbnails of pictures that nothing was learned
+# from. In training also the least share: with none, a correction of zero would have no gradient to begin by.
+_LEAST_DOUBT, _CAUTION, _ORDER = 0.02, 1.2, 6
+_TRAINING_ORDER, _LEAST_SHARE = 2, 0.01
 _TAKEN_WEIGHT = 0.01  # of the log of errors; the slope where nothing is wrong is then about that of the errors
-_LEAST_SHARE = 0.01  # with none, a correction of zero would have no gradient to begin by
 _NLL_WEIGHT = 0.02
 _BEGINNING = -3.0  # of the log scale; that of a picture with wrong tone
 _SIDES = tuple(product((False, True), ((), (2,), (3,), (2, 3))))  # transposed or not, flipped along
@@ -182,8 +184,9 @@ class ToneNetwork(nn.Module):
         everywhere = tone.small.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(tone.small), 4)
         signal = self._change(tone.small, everywhere, tone).square().mean((1, 2, 3), keepdim=True)
         expected = _CAUTION * tone.log_scale.detach().exp().mean((1, 2, 3), keepdim=True)
-        signal, noise = signal.square(), (_LEAST_DOUBT**2 + expected.square()).square()
-        share: Tensor = (signal + _LEAST_SHARE * noise) / (signal + noise)
+        order, least = (_TRAINING_ORDER, _LEAST_SHARE) if self.training else (_ORDER, 0.0)
+        ratio = (signal / (_LEAST_DOUBT**2 + expected.square())).pow(order)
+        share: Tensor = (ratio + least) / (ratio + 1)
         return share
 
     def _change(self, picture: Tensor, place: Tensor, tone: Tone) -> Tensor:

@@ -121,6 +121,7 @@ def test_a_correction_is_made_where_it_is_larger_than_what_it_expects_to_be_off_
     assert share(0.5 * unsure) < 0.001
     assert share(unsure) == pytest.approx(0.5, abs=0.01)
     assert share(2 * unsure) > 0.999
+    assert share(1e4) == pytest.approx(1)  # beyond what a float holds, to the power
     tone.train()  # softer, so that a correction learns from what is not taken too
     assert 0.03 < share(0.5 * unsure) < 0.1
     assert 0.9 < share(2 * unsure) < 0.97

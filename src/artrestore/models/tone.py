@@ -39,6 +39,7 @@ _SLOPE = 0.1  # below zero: with none, whole layers died in training, and the ne
 # from. In training also the least share: with none, a correction of zero would have no gradient to begin by.
 _LEAST_DOUBT, _CAUTION, _ORDER = 0.02, 1.2, 6
 _TRAINING_ORDER, _LEAST_SHARE = 2, 0.01
+_PLENTY = 1e4  # of m^2 / s^2
 _TAKEN_WEIGHT = 0.01  # of the log of errors; the slope where nothing is wrong is then about that of the errors
 _NLL_WEIGHT = 0.02
 _BEGINNING = -3.0  # of the log scale; that of a picture with wrong tone
@@ -185,7 +186,8 @@ class ToneNetwork(nn.Module):
         signal = self._change(tone.small, everywhere, tone).square().mean((1, 2, 3), keepdim=True)
         expected = _CAUTION * tone.log_scale.detach().exp().mean((1, 2, 3), keepdim=True)
         order, least = (_TRAINING_ORDER, _LEAST_SHARE) if self.training else (_ORDER, 0.0)
-        ratio = (signal / (_LEAST_DOUBT**2 + expected.square())).pow(order)
+        # Far above the threshold all is taken; there the power would overflow, and infinity over itself is NaN.
+        ratio = (signal / (_LEAST_DOUBT**2 + expected.square())).clamp(max=_PLENTY).pow(order)
         share: Tensor = (ratio + least) / (ratio + 1)
         return share
 

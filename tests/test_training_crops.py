@@ -300,6 +300,15 @@ def test_details_are_fine_and_stand_out() -> None:
     assert (steps.max((1, 2, 3)) > 60).mean() > 0.6
 
 
+def test_some_details_are_the_faint_noise_of_the_file_itself() -> None:
+    grey = np.full((96, 96, 3), 110, np.uint8)
+    drawn = [with_details(grey, np.random.default_rng(seed)).astype(np.float64) for seed in range(60)]
+    # Between neighbours, so that only what is everywhere counts; hairs and lights are in few places.
+    spread = np.array([1.48 * np.median(np.abs(np.diff(d, axis=1))) for d in drawn])
+    assert 0.25 < (spread > 0).mean() < 0.75
+    assert np.quantile(spread, 0.95) < 10
+
+
 @pytest.mark.parametrize("surroundings", [False, True])
 def test_details_are_part_of_what_is_to_be_restored(surroundings: bool) -> None:
     plain = np.full((200, 200, 3), 110, np.uint8)

@@ -1,21 +1,26 @@
-"""Fine things that are sound but look like damage: hairs, threads, lights, grain of wood, and pale edges.
+"""Fine things that are sound but look like damage: hairs, threads, lights, grain of wood, pale edges, faint noise.
 
 A restorer that learns from few pictures takes a cat's whiskers for scratches, the lights on a cup for flakes of
 paint that fell, the grain of a table for noise, and a sliver of white wall at the edge for a loss. Damage is drawn
 on top of these and the target keeps them, so it has to look closer: a scratch is broken where the grain skipped, a
-whisker tapers.
+whisker tapers. The faint noise and the blocks of the file itself stay too: to take them away gains little,
+and takes the tooth of canvas and paper along.
 """
 
 import cv2
 import numpy as np
 
-from artrestore.damage.base import Array
+from artrestore.damage.base import Array, View
+from artrestore.damage.capture.jpeg import Jpeg
+from artrestore.damage.capture.noise import Noise
 from artrestore.damage.fields import texture
 from artrestore.damage.strokes import Points, Stroke, paint, wander
 from artrestore.training.crops import Pixels
 
 _MOST_GROUPS = 4
-_GRAINED, _EDGED = 0.3, 0.12  # parts of the pictures that get a grained place, and a plain strip along a side
+# Parts of the pictures that get a grained place, a plain strip along a side, and faint noise.
+_GRAINED, _EDGED, _NOISY = 0.3, 0.12, 0.5
+_FAINT = (1.0, 4.0)  # standard deviations in levels of 255
 
 
 def with_details(picture: Pixels, rng: np.random.Generator) -> Pixels:
@@ -38,8 +43,26 @@ def with_details(picture: Pixels, rng: np.random.Generator) -> Pixels:
         drawn = _covered(drawn, cover, rng)
     if rng.random() < _EDGED:
         drawn = _covered(drawn, _strip(shape, rng), rng)
+    if rng.random() < _NOISY:
+        drawn = _noisy(drawn, rng)
     details: Pixels = np.rint(drawn.clip(0, 255)).astype(np.uint8)
     return details
+
+
+def _noisy(picture: Array, rng: np.random.Generator) -> Array:
+    """With the faint noise of a good scan or photograph, half of the time saved as a good JPEG file."""
+    channels = np.asarray(picture.transpose(2, 0, 1).clip(0, 255) / 255, np.float32)
+    height, width = picture.shape[:2]
+    down, right = map(int, rng.integers(16, size=2))  # where the file's blocks begin
+    view = View(height=height, width=width, full_height=height + 16, full_width=width + 16, top=down, left=right)
+    noise = Noise(
+        model=rng.choice(["gaussian", "grain"]).item(), sigma=rng.uniform(*_FAINT), size=rng.uniform(0.4, 1.2),
+        coloured=rng.random(),
+    )  # fmt: skip
+    noisy = noise.apply(channels, rng, view).picture
+    if rng.integers(2):
+        noisy = Jpeg(quality=int(rng.integers(75, 97)), chroma="4:2:0").apply(noisy, rng, view).picture
+    return np.asarray(255 * noisy.transpose(1, 2, 0), np.float32)
 
 
 def _covered(picture: Array, cover: Array, rng: np.random.Generator) -> Array:

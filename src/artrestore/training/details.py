@@ -3,8 +3,8 @@
 A restorer that learns from few pictures takes a cat's whiskers for scratches, the lights on a cup for flakes of
 paint that fell, the grain of a table for noise, and a sliver of white wall at the edge for a loss. Damage is drawn
 on top of these and the target keeps them, so it has to look closer: a scratch is broken where the grain skipped, a
-whisker tapers. The faint noise and the blocks of the file itself stay too: to take them away gains little,
-and takes the tooth of canvas and paper along.
+whisker tapers. The faint noise and the blocks of the file itself stay too: where they are taken
+away, the tooth of canvas and paper goes along.
 """
 
 import cv2
@@ -61,7 +61,7 @@ def _noisy(picture: Array, rng: np.random.Generator) -> Array:
     )  # fmt: skip
     noisy = noise.apply(channels, rng, view).picture
     if rng.integers(2):
-        noisy = Jpeg(quality=int(rng.integers(75, 97)), chroma="4:2:0").apply(noisy, rng, view).picture
+        noisy = Jpeg(quality=int(rng.integers(75, 97))).apply(noisy, rng, view).picture
     return np.asarray(255 * noisy.transpose(1, 2, 0), np.float32)
 
 

@@ -250,6 +250,16 @@ def test_the_scale_hears_of_the_whole_picture_and_of_what_was_changed() -> None:
     assert ((differs - 16).abs() < 10).all()  # so that tiles agree
 
 
+@torch.inference_mode()
+def test_the_scale_has_no_grid_of_two_pixels() -> None:
+    torch.manual_seed(0)
+    head = ScaleHead(8, 16)
+    torch.nn.init.normal_(head.out.bias)  # each of the four pixels that are shuffled has its own
+    even = torch.ones(1, 8, 16, 16), torch.zeros(1, 3, 32, 32), torch.zeros(1, 16), torch.zeros(1, 3, 16, 16)
+    within = head(*even)[..., 8:24, 8:24]
+    assert within.var((2, 3)).max() < 1e-9
+
+
 def test_the_scale_teaches_the_mean_nothing() -> None:
     read = [torch.rand(shape).requires_grad_() for shape in ((1, 8, 4, 4), (1, 3, 8, 8), (1, 16))]
     ScaleHead(8, 16)(*read, torch.zeros(1, 3, 4, 4)).sum().backward()

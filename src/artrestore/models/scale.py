@@ -49,4 +49,9 @@ class ScaleHead(nn.Module):
         h = self.intro(torch.cat(read, dim=1))
         h = h + self.context(context)[:, :, None, None]
         h = F.relu(self.middle(F.relu(h)))
-        return F.pixel_shuffle(self.out(h), 2).float().clamp(*LOG_SCALES)
+        return _without_grid(F.pixel_shuffle(self.out(h), 2).float()).clamp(*LOG_SCALES)
+
+
+def _without_grid(shuffled: Tensor) -> Tensor:
+    """Smoothed by [1 2 1] / 4 both ways, which takes away the grid of two pixels that shuffling leaves."""
+    return F.avg_pool2d(F.avg_pool2d(F.pad(shuffled, (1, 1, 1, 1), mode="replicate"), 2, stride=1), 2, stride=1)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -307,6 +308,16 @@ def test_some_details_are_the_faint_noise_of_the_file_itself() -> None:
     spread = np.array([1.48 * np.median(np.abs(np.diff(d, axis=1))) for d in drawn])
     assert 0.25 < (spread > 0).mean() < 0.75
     assert np.quantile(spread, 0.95) < 10
+
+
+def test_a_few_details_are_glints_by_the_hundred() -> None:
+    grey = np.full((128, 128, 3), 110, np.uint8)
+    drawn = [with_details(grey, np.random.default_rng(seed)).max(2) for seed in range(300)]
+    # A top-hat leaves what is narrower than three pixels, and lighter by more than any noise of the file.
+    narrow = [cv2.morphologyEx(d, cv2.MORPH_TOPHAT, np.ones((3, 3), np.uint8)) > 20 for d in drawn]
+    specks = np.array([cv2.connectedComponents(n.astype(np.uint8))[0] - 1 for n in narrow])
+    small = np.array([n.sum() for n in narrow]) < 4 * specks  # in pixels; lines of wood and cloth have more
+    assert 0.005 < ((specks > 60) & small).mean() < 0.06
 
 
 @pytest.mark.parametrize("surroundings", [False, True])

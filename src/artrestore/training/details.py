@@ -1,10 +1,10 @@
-"""Fine things that are sound but look like damage: hairs, threads, lights, grain of wood, pale edges, faint noise.
+"""Fine things that are sound but look like damage: hairs, lights, grain of wood, glints of paint, faint noise.
 
 A restorer that learns from few pictures takes a cat's whiskers for scratches, the lights on a cup for flakes of
-paint that fell, the grain of a table for noise, and a sliver of white wall at the edge for a loss. Damage is drawn
-on top of these and the target keeps them, so it has to look closer: a scratch is broken where the grain skipped, a
-whisker tapers. The faint noise and the blocks of the file itself stay too: where they are taken
-away, the tooth of canvas and paper goes along.
+paint that fell, the grain of a table for noise, paint that shines for dust, and a sliver of white wall at the
+edge for a loss. Damage is drawn on top of these and the target keeps them, so it has to look closer: a scratch
+is broken where the grain skipped, a whisker tapers, glints follow the brush. The faint noise and the blocks of
+the file itself stay too: where they are taken away, the tooth of canvas and paper goes along.
 """
 
 import cv2
@@ -18,8 +18,9 @@ from artrestore.damage.strokes import Points, Stroke, paint, wander
 from artrestore.training.crops import Pixels
 
 _MOST_GROUPS = 4
-# Parts of the pictures that get a grained place, a plain strip along a side, and faint noise.
-_GRAINED, _EDGED, _NOISY = 0.3, 0.12, 0.5
+# Parts of the pictures that get a grained place, glints, a plain strip along a side, and faint noise. Where glints
+# were more than specks of dust are (0.3), dust was taken for them.
+_GRAINED, _GLINTING, _EDGED, _NOISY = 0.3, 0.08, 0.12, 0.5
 _FAINT = (1.0, 4.0)  # standard deviations in levels of 255
 
 
@@ -41,6 +42,8 @@ def with_details(picture: Pixels, rng: np.random.Generator) -> Pixels:
         group = (_hairs, _threads, _lights)[int(rng.choice(3, p=(0.5, 0.15, 0.35)))]
         cover = paint(shape, group(shape, rng), softness=float(rng.uniform(0.45, 1.1)))
         drawn = _covered(drawn, cover, rng)
+    if rng.random() < _GLINTING:
+        drawn = drawn + _glints(shape, rng)
     if rng.random() < _EDGED:
         drawn = _covered(drawn, _strip(shape, rng), rng)
     if rng.random() < _NOISY:
@@ -129,6 +132,27 @@ def _grain(shape: tuple[int, int], rng: np.random.Generator) -> Array:
     turned = np.asarray(cv2.warpAffine(lines, turn, shape[::-1], flags=cv2.INTER_CUBIC), np.float32)
     place = np.clip(0.5 + 2 * texture(shape, rng, 0.7 * max(shape), octaves=1), 0, 1)
     return np.asarray(np.float32(rng.uniform(6, 32)) * place * turned, np.float32)
+
+
+def _glints(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Levels (H, W, 3) to add where thick paint shines or a dry brush caught the canvas; of four, one is dark."""
+    woven = rng.uniform(0.2, 1)
+    bumps = texture(shape, rng, float(rng.uniform(1, 2)), octaves=1)
+    strokes = texture(shape, rng, float(np.exp(rng.uniform(np.log(6), np.log(60)))), octaves=3)
+    relief = woven * _canvas(shape, rng) + np.sqrt(1 - woven**2) * bumps + rng.uniform(0.3, 1.5) * strokes
+    least = np.quantile(relief, 1 - np.exp(rng.uniform(np.log(0.004), np.log(0.12))))
+    shine = np.clip(relief - least, 0, 1.5) * rng.uniform(12, 75) * rng.choice((1, 1, 1, -1))
+    return np.asarray(shine[:, :, None] * (1 + rng.normal(0, 0.12, 3)), np.float32)
+
+
+def _canvas(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+    """Height (H, W) of threads that cross, two to five pixels apart, not quite straight: mean 0, deviation 1."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    angle, apart = rng.uniform(0, np.pi), rng.uniform(2.2, 5)
+    slack = 0.3 * apart * texture(shape, rng, 12 * apart, octaves=1)
+    along = (np.cos(angle) * columns + np.sin(angle) * rows + slack) / apart
+    across = (np.cos(angle) * rows - np.sin(angle) * columns - slack) / (apart * rng.uniform(0.8, 1.25))
+    return np.asarray(np.cos(2 * np.pi * along) + np.cos(2 * np.pi * across), np.float32)
 
 
 def _strip(shape: tuple[int, int], rng: np.random.Generator) -> Array:

@@ -74,6 +74,15 @@ def test_learning_tone_changes_nothing_but_the_tone_network(flagship: Callable[.
     assert all(name.startswith("tone.") for name in changed)
 
 
+def test_refining_leaves_the_tone_network_as_it_is(flagship: Callable[..., TrainConfig]) -> None:
+    run = prepare_run(flagship(stages=("refine",), steps=2))
+    before = {name: tensor.clone() for name, tensor in run.model.weights().items()}
+    list(train(run))
+    changed = {name for name, tensor in run.model.weights().items() if not torch.equal(tensor, before[name])}
+    assert "residual.weight" in changed
+    assert not any(name.startswith("tone.") for name in changed)
+
+
 def test_yellowed_varnish_is_seen_in_thumbnails_within_forty_steps(
     flagship: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:

@@ -218,14 +218,18 @@ class HierarchicalVAE(RestorationModel):
         return {k: v for k, v in self.state_dict().items() if not k.startswith(("posterior.", "log_beta"))}
 
     def trained_parameters(self, stage: StageName) -> list[nn.Parameter]:
-        """The tone network's in `tone`, those of other latents and the scale in `uncertainty`, else the mean's."""
+        """The tone network's in `tone`, those of other latents and the scale in `uncertainty`, else the mean's.
+
+        `refine` leaves the tone network as it is: a sharp loss makes it timid, so that it corrects hardly anything.
+        """
         if stage == "tone":
             return list(self.tone.parameters())
         unsure = (self.noise, self.log_scale, self.posterior)
         own = [parameter for module in unsure if module for parameter in module.parameters()]
         if stage == "uncertainty":
             return own
-        of_tone = (*self.tone.noise.parameters(), *self.tone.doubt.parameters())
+        doubt_of_tone = (*self.tone.noise.parameters(), *self.tone.doubt.parameters())
+        of_tone = self.tone.parameters() if stage == "refine" else doubt_of_tone
         others = {id(parameter) for parameter in (*own, *of_tone)}
         return [parameter for parameter in self.parameters() if id(parameter) not in others]
 

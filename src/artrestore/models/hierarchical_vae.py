@@ -220,7 +220,7 @@ class HierarchicalVAE(RestorationModel):
     def trained_parameters(self, stage: StageName) -> list[nn.Parameter]:
         """The tone network's in `tone`, those of other latents and the scale in `uncertainty`, else the mean's.
 
-        `refine` leaves the tone network as it is: a sharp loss makes it timid, so that it corrects hardly anything.
+        `refine` leaves the tone network as it is: by a sharp loss it would soon correct hardly anything.
         """
         if stage == "tone":
             return list(self.tone.parameters())

@@ -28,7 +28,7 @@ from spandrel.architectures.NAFNet import NAFNet as SpandrelNAFNet
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from artrestore.losses import SHARP, WIDE, charbonnier, log_charbonnier
+from artrestore.losses import LOW, WIDE, charbonnier, log_charbonnier
 from artrestore.models.base import ModelSpec, RestorationModel, StageName, Surroundings, TileRule
 from artrestore.models.blocks import LayerNorm2d
 from artrestore.models.hierarchical_vae import HierarchicalVAE
@@ -126,7 +126,7 @@ class NAFNet(RestorationModel):
     ) -> dict[str, Tensor]:
         """The loss of the flagship's mean."""
         restored = self.net(damaged)
-        loss = log_charbonnier(restored, clear, SHARP if stage == "refine" else WIDE)
+        loss = log_charbonnier(restored, clear, LOW if stage == "refine" else WIDE)
         return {"loss": loss, "reconstruction": charbonnier(restored, clear).mean()}
 
 

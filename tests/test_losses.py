@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from artrestore.losses import (
+    LOW,
     SHARP,
     WIDE,
     Bend,
@@ -63,6 +64,19 @@ def test_a_wide_bend_rewards_a_guess_that_is_likelier_wrong_than_right() -> None
 
     assert best(SHARP.eps) < 0.002
     assert best(WIDE.eps) > 0.015
+
+
+def test_a_low_floor_rewards_what_is_nearly_right_and_none_what_nobody_sees() -> None:
+    def reward(psnr: float, bend: Bend) -> float:
+        """For half of an error."""
+        error = 10 ** (-psnr / 20)
+        picture = torch.full((1, 3, 4, 4), error)
+        whole, half = (log_charbonnier(part * picture, torch.zeros(1, 3, 4, 4), bend).item() for part in (1, 0.5))
+        return whole - half
+
+    assert reward(38, LOW) > 0.7
+    assert reward(38, WIDE) < 0.3
+    assert reward(60, LOW) < 0.05
 
 
 def test_the_logarithm_asks_of_each_picture_a_share_of_its_own_error() -> None:

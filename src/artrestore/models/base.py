@@ -23,8 +23,8 @@ class TrainingDefaults:
 
     Attributes:
         stages: in order; `clear` learns clear to clear, `tone` learns the colours of whole pictures from their
-            thumbnails, `restore` learns distorted to clear, `refine` the same, with small errors counting in full,
-            `uncertainty` learns how sure the restoration is, without changing it.
+            thumbnails, `restore` learns distorted to clear, `refine` the same, with small errors counting
+            for more, `uncertainty` learns how sure the restoration is, without changing it.
         stage_shares: part of the budget each stage gets, when all of them run.
         crop_size: side of the crops in pixels; None takes the network's tiles.
         clip_grad_norm: gradients are scaled down to this norm; 0 does not clip.

@@ -15,8 +15,9 @@ attention) where they are many. `latents.py`, `tone.py` and `scale.py` have the 
 
 Training has four stages. `tone` fits the tone correction alone, and doubt about it, on thumbnails: among other
 damage it would begin late or never. `restore` fits the mean by a loss that forgives small errors, so that mending
-can begin, `refine` by one that does not. `uncertainty` freezes it and fits the other latents, by the ELBO with a
-target rate for each level and by the CRPS of prior samples, and the scale, by the Laplace likelihood.
+can begin, `refine` by one that forgives less, so that what is right is left alone. `uncertainty` freezes it and
+fits the other latents, by the ELBO with a target rate for each level and by the CRPS of prior samples, and the
+scale, by the Laplace likelihood.
 """
 
 from itertools import pairwise
@@ -28,7 +29,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from artrestore.losses import SHARP, WIDE, charbonnier, crps_at_scales, laplace_nll, log_charbonnier
+from artrestore.losses import LOW, WIDE, charbonnier, crps_at_scales, laplace_nll, log_charbonnier
 from artrestore.models.base import (
     ModelSpec,
     RestorationModel,
@@ -251,7 +252,7 @@ class HierarchicalVAE(RestorationModel):
             return self._uncertainty_losses(damaged, clear, beta, around)
         encoded = self.encode(damaged, around)
         restored = self.picture(encoded, self.decode(encoded))
-        loss = log_charbonnier(restored, clear, SHARP if stage == "refine" else WIDE)
+        loss = log_charbonnier(restored, clear, LOW if stage == "refine" else WIDE)
         return {"loss": loss, "reconstruction": charbonnier(restored, clear).mean()}
 
     def _uncertainty_losses(

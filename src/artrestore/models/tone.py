@@ -152,7 +152,7 @@ class ToneNetwork(nn.Module):
         """Of tiles at half their sides, which tells as much.
 
         Of the correction two losses at once. Charbonnier's of all of it lets it begin. The log of that of the
-        share that is taken, as in `refine`, weighs what is right against what is ruined; it has no slope until a
+        share that is taken, sharply bent, weighs what is right against what is ruined; it has no slope until a
         correction is large enough to be taken. Of what varies it the CRPS of two samples, of the scale the
         likelihood.
 

@@ -112,12 +112,12 @@ def test_both_crops_are_the_same_place() -> None:
         assert torch.equal(given, 255 - clear)
 
 
-def test_a_picture_smaller_than_a_crop_is_reflected() -> None:
+def test_a_picture_smaller_than_a_crop_is_mirrored() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 60, 3), dtype=np.uint8)
     given, _, place = random_crop(pixels, pixels, 16, np.random.default_rng(0))
     assert place[2] == pytest.approx(16 / 5)
     assert given.shape == (3, 16, 16)
-    assert torch.equal(given[:, 5], given[:, 3])
+    assert torch.equal(given[:, 5:10], given[:, :5].flip(1))
 
 
 def test_whole_pictures_are_resized(picture_set: tuple[Path, Path]) -> None:

@@ -62,6 +62,7 @@ class Bend(NamedTuple):
 # With a sharp bend the best that a network finds for thin cracks and losses is to leave them: a timid attempt
 # costs at every pixel that was right. With a wide one it begins to mend, and harms a little what is right. With a
 # low floor, at about 45 dB where the wide one's is at 33, it then leaves what is right alone, and goes on mending.
+# The sharp one is for what is taken of a tone correction, which is mostly right or better left.
 WIDE, LOW, SHARP = Bend(0.05, 0.005), Bend(0.1, 1.5e-4), Bend(0.002, 0.01)
 
 

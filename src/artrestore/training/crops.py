@@ -40,7 +40,7 @@ def mirrored(given: Pixels, clear: Pixels, rng: np.random.Generator) -> tuple[Pi
 def random_crop(
     given: Pixels, clear: Pixels, size: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same square of both pictures, and its place; a smaller picture is reflected."""
+    """The same square of both pictures, and its place; a smaller picture is mirrored."""
     height, width = clear.shape[:2]
     y, x = _corner(clear, size, rng)
     return _cut(given, y, x, size), _cut(clear, y, x, size), _place(y, x, size, height, width)
@@ -162,7 +162,7 @@ def square_thumbnail(pixels: Pixels) -> Tensor:
 
 
 def middle_crop(pixels: Pixels, size: int) -> tuple[Tensor, Tensor]:
-    """The middle square of a picture and its place; a smaller picture is reflected."""
+    """The middle square of a picture and its place; a smaller picture is mirrored."""
     height, width = pixels.shape[:2]
     y, x = max(0, (height - size) // 2), max(0, (width - size) // 2)
     return _cut(pixels, y, x, size), _place(y, x, size, height, width)
@@ -207,7 +207,8 @@ def _shrink(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 def _square(pixels: Pixels, y: int, x: int, side: int) -> Pixels:
     crop = pixels[y : y + side, x : x + side]
     missing = [(0, side - crop.shape[0]), (0, side - crop.shape[1]), (0, 0)]
-    return np.pad(crop, missing, mode="reflect") if any(after for _, after in missing) else crop
+    # As pictures are padded to be restored; see `tiling.pad_to`.
+    return np.pad(crop, missing, mode="symmetric") if any(after for _, after in missing) else crop
 
 
 def _cut(pixels: Pixels, y: int, x: int, side: int) -> Tensor:

@@ -252,6 +252,20 @@ def test_data_too_long_for_a_jpeg_are_left_out_with_a_note(tmp_path: Path) -> No
     assert notes == ("XMP data are too long for JPEG and were left out",)
 
 
+@pytest.mark.parametrize(("padding", "noted"), [(0, False), (900, True)])
+def test_provenance_makes_no_packet_too_long_for_a_jpeg(tmp_path: Path, padding: int, *, noted: bool) -> None:
+    packet = XMP.replace(b"box 7", b"box 7" + b"x" * (65_400 - padding - len(XMP)))
+    packet = packet.replace(b"<?xpacket end", b" " * padding + b"<?xpacket end")
+    assert len(packet) == 65_400
+    source = png(tmp_path / "a.png", noise("rgb"), [(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet)])
+    notes = write_picture(tmp_path / "b.jpg", read_picture(source), provenance=NOTE)
+    found = xmp_of(tmp_path / "b.jpg")
+    assert found is not None
+    assert len(history(found)) == int(noted)
+    assert (notes == ()) == noted
+    assert b"box 7xxx" in found
+
+
 def test_a_profile_that_cannot_be_used_is_kept_and_noted(tmp_path: Path) -> None:
     broken = bytearray(ADOBE_RGB)
     broken[200:] = b"\xff" * len(broken[200:])

@@ -342,6 +342,23 @@ def test_another_format_takes_what_it_can_and_says_what_it_cannot(
     np.testing.assert_allclose(after.rgb, seen, atol=0.06 if lossy else 1.01 / 255)
 
 
+@pytest.mark.parametrize("levels", ["uint8", "uint16"])
+def test_colours_premultiplied_by_alpha_become_plain_ones_and_stay_so(tmp_path: Path, levels: str) -> None:
+    half = 128 if levels == "uint8" else 128 * 256
+    stored = np.empty((30, 41, 4), dtype=levels)
+    stored[...] = np.array([half // 2, half // 4, 0, half], dtype=levels)  # half of 1/2, 1/4 and 0
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", extrasamples=["assocalpha"], metadata=None)
+    picture = read_picture(tmp_path / "a.tif")
+    assert picture.notes == ("colours that were premultiplied by their transparency became plain ones",)
+    np.testing.assert_allclose(picture.rgb[:, 0, 0], [0.5, 0.25, 0], atol=0.005)
+    write_picture(tmp_path / "b.tif", picture)
+    again = read_picture(tmp_path / "b.tif")
+    np.testing.assert_array_equal(again.native, picture.native)
+    np.testing.assert_array_equal(again.native[..., 3], stored[..., 3])
+    with tifffile.TiffFile(tmp_path / "b.tif") as after:
+        assert tuple(after.pages[0].extrasamples) == (2,)  # unassociated
+
+
 def test_alpha_on_white_is_white_where_nothing_was_seen(tmp_path: Path) -> None:
     pixels = np.zeros((8, 8, 4), dtype=np.uint8)
     write_picture(tmp_path / "b.jpg", read_picture(png(tmp_path / "a.png", pixels)))

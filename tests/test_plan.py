@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from artrestore.errors import DiskFullError, InputError, NothingToDoError, OutputError, UsageError
+from artrestore.errors import (
+    DiskFullError,
+    InputError,
+    NothingToDoError,
+    OutputError,
+    PairingError,
+    UsageError,
+)
 from artrestore.io.locations import list_pictures
 from artrestore.io.pictures import read_picture, write_picture
 from artrestore.restoration.inputs import find_inputs
@@ -136,6 +143,49 @@ def test_a_file_is_never_its_own_output() -> None:
     for target in ("in/a.png", "in/../in/a.png", "link.png"):
         with pytest.raises(OutputError, match="never written over"):
             plan_of(Path("in/a.png"), Path(target), overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "settings"),
+    [
+        ("x.png.changes.png", "x.png", {"changes": True}),
+        ("x.png.sample-1.png", "x.png", {}),
+        ("in/a.png", "masks", {"masks": Path("masks")}),
+        ("in/a.png", "clear/a.png", {"clear": Path("clear")}),
+    ],
+)
+def test_what_a_picture_is_made_from_is_neither_written_over_nor_removed(
+    source: str, target: str, settings: dict[str, object]
+) -> None:
+    touch("x.png.changes.png", "x.png.sample-1.png", "in/a.png", "masks/a.png", "clear/a.png")
+    with pytest.raises(OutputError, match="an original, a mask or a clear picture"):
+        plan_of(Path(source), Path(target), overwrite=True, **settings)
+
+
+def test_a_mask_belongs_to_the_picture_whose_name_it_has_and_to_no_other() -> None:
+    touch("in/ship.png", "in/ship_2.jpg", "masks/ship.png")
+    with pytest.raises(PairingError, match="1 of 2 pictures") as caught:
+        plan_of(Path("in"), Path("out"), masks=Path("masks"))
+    assert caught.value.details == ("ship_2.jpg: no mask has its name",)
+    touch("masks/ship_2.png")
+    assert [str(job.mask) for job in plan_of(Path("in"), Path("out"), masks=Path("masks")).jobs] == [
+        "masks/ship.png",
+        "masks/ship_2.png",
+    ]
+
+
+def test_a_folder_is_listed_once_however_many_pictures_lie_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{number}.png" for number in range(20)]
+    touch(
+        *(f"in/{name}" for name in names), "out/3.png.changes.png", "out/3.png.sample-2.png", "out/no.changes.png"
+    )
+    listed: list[Path] = []
+    iterdir = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: (listed.append(path), iterdir(path))[1])
+    stale = {str(job.name): job.stale for job in plan_of(Path("in"), Path("out"), overwrite=True).jobs}
+    assert listed == [Path("out")]
+    assert stale.pop("3.png") == (Path("out/3.png.changes.png"), Path("out/3.png.sample-2.png"))
+    assert not any(stale.values())
 
 
 def test_no_folder_may_hold_any_of_several_inputs() -> None:

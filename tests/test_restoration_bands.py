@@ -19,6 +19,7 @@ from artrestore.restoration.produce import produce_rows
 from artrestore.restoration.request import Band, Request, Source
 from artrestore.restoration.restorer import Restorer
 from artrestore.tiling import pad_to, padded_rows
+from artrestore.uncertainty import Calibration
 from test_restoration_network import load, picture
 
 
@@ -102,6 +103,7 @@ def test_bands_are_finished_as_the_whole_is(loaded: LoadedModel, options: dict[s
         """Gives all in one band."""
 
         half_width = restorer.half_width
+        has_groups = False
 
         def bands(self, *_: object) -> list[Band]:
             return [whole]
@@ -111,6 +113,24 @@ def test_bands_are_finished_as_the_whole_is(loaded: LoadedModel, options: dict[s
     parts = list(produce_rows(Source.of(damaged, lost), restorer, given))
     assert len(parts) > len(expected)
     np.testing.assert_array_equal(np.concatenate([part.restored for part in parts], axis=1), expected_rows)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_all_bands_have_the_factor_of_the_whole_picture(loaded: LoadedModel, in_memory: bool) -> None:
+    damaged = picture(300, 100)
+    damaged[:, 100:] /= 4
+    restorer = Restorer(loaded, tile_size=64, overlap=16, precision="fp32")
+    _, scale = restorer.quantify(damaged)
+    means = sorted(float(scale[:, top : top + 64].mean()) for top in range(0, 300, 64))
+    groups = (means[0] + means[1]) / 2, (means[-2] + means[-1]) / 2
+    assert groups[0] < scale.mean() < groups[1], "bands by themselves would be of one group"
+    restorer.calibration = Calibration(factors=(1.0, 2.0, 3.0), thresholds=groups, counts=(1, 1, 1), pictures=3)
+    source = Source.of(damaged) if in_memory else in_order(damaged)[0]
+    for options in (OutputOptions(uncertainty=True), OutputOptions(keep_unsure=500.0)):
+        parts = [rows.half_width for rows in produce_rows(source, restorer, options)]
+        assert len(parts) > 1
+        found = np.concatenate([part for part in parts if part is not None])
+        np.testing.assert_allclose(found, np.clip(2 * scale, 0, 1).max(axis=0), rtol=1e-6)
 
 
 class Short:

@@ -56,7 +56,9 @@ class Halver:
         for top in range(0, height, 7):
             yield whole.part(top, top + 7)
 
-    def half_width(self, scale: Array) -> Array:
+    has_groups = False
+
+    def half_width(self, scale: Array, *, mean_scale: float | None = None) -> Array:  # noqa: ARG002
         return scale
 
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import killing
+from artrestore.io.tables import read_csv
 from artrestore.restoration.journal import JOURNAL
 from conftest import save_smooth, write_tiny_weights
 
@@ -109,6 +110,7 @@ def test_a_bad_picture_from_standard_input_gives_no_output(content: bytes) -> No
         ("a.png", "b.png", "--format", "x"),
         ("a.png", "b.png", "--bit-depth", "12"), ("a.png", "b.png", "--quality", "0"),
         ("in", "out", "--overwrite", "--retry-failed"), ("in", "out", "--max-pixels", "0"),
+        ("a.png", "-", "--changes"), ("a.png", "-", "--samples", "1"), ("-", "-", "--uncertainty"),
     ],
     ids=str,
 )  # fmt: skip
@@ -226,9 +228,11 @@ def test_a_drop_folder_is_watched_until_it_is_stopped(tmp_path: Path, weights: P
     whole = picture_bytes(seed=1)
     growing = Path("in/growing.png")
     for length in range(0, len(whole), len(whole) // 5 + 1):  # it is copied there slowly
-        growing.write_bytes(whole[:length])
+        growing.write_bytes(whole[: length or 1])
         time.sleep(0.4)
         assert not Path("out/growing.png").exists()
+    time.sleep(2.5)  # it rests, is taken for whole, and fails
+    assert "failed growing.png" in (tmp_path / "log").read_text()
     growing.write_bytes(whole)
     killing.wait_for(Path("out/growing.png"), process)
     time.sleep(0.3)
@@ -276,6 +280,40 @@ def test_how_a_picture_is_stored_can_be_chosen(run, tmp_path: Path) -> None:
         run("restore", "in", f"q{quality}", "--format", "jpeg", "--quality", quality)
         sizes.append(Path(f"q{quality}/a.jpg").stat().st_size)
     assert sizes[0] < sizes[1]
+
+
+def test_the_report_has_a_row_of_every_picture_whichever_this_run_was_about(run) -> None:
+    for name in ("a.png", "b.png"):
+        save_smooth(Path("in", name), 40, 30)
+    Path("in/bad.png").write_bytes(b"")
+    Path("in/gone.png").write_bytes(b"")
+    assert run("restore", "in", "out").exit_code == 7
+    Path("in/gone.png").unlink()
+
+    def rows() -> dict[str, tuple[str, bool]]:
+        found = read_csv(Path("out/artrestore-report.csv"))
+        return {row["picture"]: (row["outcome"], bool(row["change"])) for row in found}
+
+    whole = {"a.png": ("restored", True), "b.png": ("restored", True), "bad.png": ("failed", False)}
+    for arguments in (("--retry-failed",), ("--include", "a.png"), ("--include", "a.png", "--overwrite"), ()):
+        run("restore", "in", "out", *arguments)
+        assert rows() == whole, arguments
+    Path("out/b.png").unlink()
+    run("restore", "in", "out", "--include", "a.png")
+    assert rows() == {name: row for name, row in whole.items() if name != "b.png"}
+
+
+def test_a_name_too_long_for_what_lies_beside_it_fails_alone(run, tmp_path: Path) -> None:
+    flagship = write_tiny_weights(tmp_path / "f.safetensors", "hierarchical-vae")
+    long = "n" * 240 + ".png"  # of 255 bytes at most
+    for name in ("a.png", long):
+        save_smooth(Path("in", name), 40, 30)
+    done = run("restore", "in", "out", "--uncertainty", "--weights", flagship)
+    assert done.exit_code == 7, done.output
+    assert "name too long" in done.output
+    assert sorted(path.name for path in Path("out").glob("*.png")) == [
+        "a.png", "a.png.uncertainty-colour.png", "a.png.uncertainty.png",
+    ]  # fmt: skip
 
 
 def test_masks_and_samples_go_with_every_way_in(run, tmp_path: Path) -> None:

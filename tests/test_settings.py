@@ -93,6 +93,17 @@ def test_sampling_is_left_alone_by_weights_that_restore(run: Run, weights: dict[
     assert "generative" in done.output
 
 
+def test_sampling_is_left_alone_by_weights_of_the_environment_but_for_restorations(
+    run: Run, weights: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARTRESTORE_WEIGHTS", str(weights["file"]))  # which cannot sample
+    done = run("sample", "-n", 1, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    save_smooth(Path("a.png"))
+    done = run("sample", "-n", 1, "--from", "a.png", "--out", "b.png", "--device", "cpu")
+    assert (done.exit_code, weights["file"].name in done.output) == (4, True), done.output
+
+
 def test_changing_a_setting_keeps_the_rest_of_the_file_and_its_comments(run: Run, tmp_path: Path) -> None:
     settings_file().parent.mkdir(parents=True)
     settings_file().write_text('# ours\ndevice = "cpu"  # the other one is broken\nweights = "default"\n')

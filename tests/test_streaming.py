@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artrestore.io.pictures import open_picture, read_picture
+from artrestore.io.pictures import PictureWriter, open_picture, read_picture
 from artrestore.restoration import streaming
 from artrestore.restoration.batch import restore_folder
 from artrestore.restoration.options import resolve_options
@@ -94,6 +94,24 @@ def test_every_page_is_restored(tmp_path: Path, weights: Path) -> None:
         for number in (1, 2):
             alone = read_picture(tmp_path / f"alone/{number}.tif").native
             np.testing.assert_array_equal(book.page(number - 1).read().native, alone)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="nothing tells which files are open")
+def test_pages_do_not_add_up_to_open_files(tmp_path: Path) -> None:
+    many = [Image.fromarray(pixels(20, 30)) for _ in range(12)]
+    path = save(tmp_path / "book.tif", pixels(20, 30), save_all=True, append_images=many)
+    opened = []
+    with open_picture(path) as book, PictureWriter(tmp_path / "out.tif", book) as writer:
+        for index in range(book.pages):
+            page = book.page(index)
+            writer.write_rows(index, 0, page.rows(0, page.height))
+            page.rest()
+            opened.append(len(list(Path("/proc/self/fd").iterdir())))
+        assert book.page(3).rows(0, 20).shape == (3, 20, 30), "a page that rests can be read again"
+    assert opened[-1] == opened[1]
+    with open_picture(tmp_path / "out.tif") as book:
+        assert book.pages == 13
+        np.testing.assert_array_equal(book.page(5).read().native, np.asarray(many[4]))
 
 
 def test_pages_with_maps_are_refused(tmp_path: Path, weights: Path) -> None:

@@ -180,8 +180,8 @@ def test_groups_get_factors_of_their_own() -> None:
     # The bound asks 100 pictures to miss no more than 4.2 %.
     assert calibration.factors[0] == pytest.approx(3 * laplace_factor(1 - 0.042), rel=0.05)
     assert calibration.factors[2] == pytest.approx(laplace_factor(1 - 0.042), rel=0.05)
-    assert calibration.factor(np.full((3, 8, 8), 0.01)) == calibration.factors[0]
-    assert calibration.factor(np.full((3, 8, 8), 0.1)) == calibration.factors[2]
+    assert calibration.factor(0.01) == calibration.factors[0]
+    assert calibration.factor(0.1) == calibration.factors[2]
     assert (calibration.source, calibration.digest) == ("pairs", "abc")
 
 

@@ -27,13 +27,15 @@ class Pairing:
     unpaired_clear: tuple[PurePosixPath, ...]
 
 
-def pair_by_name(clear: Sequence[PurePosixPath], others: Sequence[PurePosixPath]) -> Pairing:
+def pair_by_name(
+    clear: Sequence[PurePosixPath], others: Sequence[PurePosixPath], *, whole_names: bool = False
+) -> Pairing:
     """Find the clear picture of every other file.
 
     Both lie in the same relative folder. The names are equal, or equal but for the suffix, or else the clear
     stem is the longest that begins the other stem and is followed there by a character that is no letter or
-    digit: `ship (12).jpg` owns `ship (12)_noise.png` but not `ship (123).png`. Names are compared in Unicode
-    NFC, since file systems differ in how they store accents.
+    digit: `ship (12).jpg` owns `ship (12)_noise.png` but not `ship (123).png`. Of `whole_names` the last does not
+    hold. Names are compared in Unicode NFC, since file systems differ in how they store accents.
 
     Raises:
         PairingError: some files have no clear picture, or two equally good ones; `details` names them all.
@@ -44,7 +46,7 @@ def pair_by_name(clear: Sequence[PurePosixPath], others: Sequence[PurePosixPath]
     exact = set(clear)
     pairs, orphans, ambiguous = [], [], []
     for path in others:
-        candidates = [path] if path in exact else _candidates(path, by_stem)
+        candidates = [path] if path in exact else _candidates(path, by_stem, whole_names=whole_names)
         if len(candidates) == 1:
             pairs.append(Pair(clear=candidates[0], other=path))
         elif candidates:
@@ -61,9 +63,11 @@ def pair_by_name(clear: Sequence[PurePosixPath], others: Sequence[PurePosixPath]
     return Pairing(pairs=tuple(pairs), unpaired_clear=_missing(clear, pairs))
 
 
-def _candidates(path: PurePosixPath, by_stem: dict[_Key, list[PurePosixPath]]) -> list[PurePosixPath]:
+def _candidates(
+    path: PurePosixPath, by_stem: dict[_Key, list[PurePosixPath]], *, whole_names: bool
+) -> list[PurePosixPath]:
     stem = unicodedata.normalize("NFC", path.stem)
-    for end in range(len(stem), 0, -1):
+    for end in range(len(stem), len(stem) - 1 if whole_names else 0, -1):
         if end < len(stem) and stem[end].isalnum():
             continue
         if found := by_stem.get(_key(path, stem[:end])):

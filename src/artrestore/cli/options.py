@@ -35,14 +35,12 @@ def _go_offline(offline: bool) -> bool:
 Device = Annotated[
     str, typer.Option(help="auto, cpu, mps, cuda or cuda:N. See: artrestore doctor.", envvar="ARTRESTORE_DEVICE")
 ]
-Weights = Annotated[
-    str | None,
-    typer.Option(
-        help="A name that `artrestore weights list` shows, a file, https://...#sha256=..., or "
-        "hf:OWNER/REPO/FILE@REVISION.",
-        envvar="ARTRESTORE_WEIGHTS",
-        show_default=False,
-    ),
+_WEIGHTS = (
+    "A name that `artrestore weights list` shows, a file, https://...#sha256=..., or hf:OWNER/REPO/FILE@REVISION."
+)
+Weights = Annotated[str | None, typer.Option(help=_WEIGHTS, envvar="ARTRESTORE_WEIGHTS", show_default=False)]
+WeightsToSample = Annotated[  # not what the environment names: that is to restore with
+    str | None, typer.Option("--weights", help=_WEIGHTS, show_default=False)
 ]
 Offline = Annotated[
     bool,

@@ -48,7 +48,8 @@ def restore(
     from artrestore.cli.weights.shared import fetched
     from artrestore.restoration.options import resolve_options
 
-    require_paths(paths, json, watch=watch, dry_run=dry_run)
+    beside = uncertainty or changes or samples > 0
+    require_paths(paths, json, watch=watch, dry_run=dry_run, beside=beside)
     with speaking(paths, json, quiet=quiet), pipes(paths, format) as (sources, target):
         options = resolve_options(
             source=sources, target=target, weights=weights if dry_run else fetched(weights),

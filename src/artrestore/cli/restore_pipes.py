@@ -14,8 +14,8 @@ from artrestore.io.formats import FORMATS, recognise
 DASH = Path("-")
 
 
-def require_paths(paths: Sequence[Path], json: Path | None, *, watch: bool, dry_run: bool) -> None:
-    """Refuse what cannot go together.
+def require_paths(paths: Sequence[Path], json: Path | None, *, watch: bool, dry_run: bool, beside: bool) -> None:
+    """Refuse what cannot go together; `beside` says whether maps or samples are asked for.
 
     Raises:
         UsageError: there is no output, or standard input or output is used twice or with what needs files.
@@ -29,6 +29,11 @@ def require_paths(paths: Sequence[Path], json: Path | None, *, watch: bool, dry_
         raise UsageError("- is one picture", hint="Name one IN and one OUT, either of which may be -.")
     if sources[0] == DASH and target.is_dir():
         raise UsageError("A picture from standard input has no name", hint=f"Name the file: {target / 'NAME.EXT'}")
+    if target == DASH and beside:
+        raise UsageError(
+            "Standard output has no room for maps and samples beside the picture",
+            hint="Leave out --uncertainty, --changes and --samples, or name a file as OUT.",
+        )
     if target == DASH == json:
         raise UsageError("Standard output can hold one thing", hint="Give --json the name of a file.")
 

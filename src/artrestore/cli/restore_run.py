@@ -72,7 +72,9 @@ def watch_and_carry_out(options: "RestoreOptions", json: Path | None) -> None:
         raise UsageError("--watch restores folders into a folder", hint="artrestore restore IN OUT --watch")
     restorer, run = make_restorer(options), _Run(options, json)
     run.terms = terms_of(options)
-    whole = Plan(jobs=(), folder=inputs.folder, journal_length=read_journal(inputs.folder).length)
+    history = read_journal(inputs.folder)
+    before = tuple(history.entries.values())
+    whole = Plan(jobs=(), folder=inputs.folder, journal_length=history.length, history=before)
     with stop_on_signal() as stop, working_in(whole, run.terms) as journal:
         _announce(restorer, options)
         note(f"Watching {' and '.join(map(str, options.sources))}; Ctrl-C ends it")
@@ -139,6 +141,8 @@ class _Run:
         except ArtRestoreError as error:
             warn(f"{error.message}: {', '.join(error.details) or ', '.join(map(str, names))}")
             return
+        again = {job.target for job in plan.jobs}  # what came of it before no longer counts
+        self.results = [result for result in self.results if result.job.target not in again]
         done = self.restore(plan, restorer, journal, stop)
         for result in done:
             if result.outcome != "skipped":

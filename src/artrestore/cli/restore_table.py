@@ -1,7 +1,9 @@
 """What `artrestore restore` prints and writes at its end."""
 
+import os
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from artrestore.io.tables import write_csv
 
@@ -22,8 +24,8 @@ def conclude(results: "list[JobResult]", plan: "Plan", options: "RestoreOptions"
     from artrestore.cli.console import console, note, plain, stderr
 
     report = plan.folder / REPORT if plan.folder and results else None
-    if report:
-        write_csv(report, [result.as_row() for result in results])
+    if plan.folder and report:
+        write_csv(report, [*(result.as_row() for result in results), *_of_earlier_runs(results, plan)])
     restored = [result for result in results if result.outcome == "restored"]
     if restored:
         console.print(_table(restored, options))
@@ -37,6 +39,20 @@ def conclude(results: "list[JobResult]", plan: "Plan", options: "RestoreOptions"
     note(f"{counts['restored']} restored, {counts['skipped']} skipped, {counts['failed']} failed{rest}")
     if report:
         note(f"Pictures: {plan.folder}; all figures: {report}")
+
+
+def _of_earlier_runs(results: "list[JobResult]", plan: "Plan") -> "list[dict[str, Any]]":
+    """The rows of pictures that this run was not about, and that are still there."""
+    if plan.folder is None:
+        return []
+    mine = {result.job.target for result in results}
+    earlier = []
+    for entry in plan.history:
+        output = plan.folder / entry.output
+        kept = {"restored": output, "failed": Path(entry.source)}.get(entry.outcome)
+        if output not in mine and kept and os.path.exists(kept):  # noqa: PTH110 (a name may be too long)
+            earlier.append(entry.as_row())
+    return sorted(earlier, key=lambda row: str(row["picture"]))
 
 
 def show_reasons(plan: "Plan") -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import artrestore.cli.sample_options as o
-from artrestore.cli.options import Device, Offline, Verbose, Weights
+from artrestore.cli.options import Device, Offline, Verbose, WeightsToSample
 from artrestore.errors import OutputError
 
 
@@ -20,7 +20,7 @@ def sample(
     animate: o.Animate = None,
     distance: o.Distance = None,
     overwrite: o.Overwrite = False,
-    weights: Weights = None,
+    weights: WeightsToSample = None,
     device: Device = "auto",
     seed: o.Seed = 0,
     temperature: o.Temperature = None,
@@ -30,7 +30,7 @@ def sample(
     """Draw new pictures from a model's prior, or several restorations of one damaged picture."""
     from artrestore.cli.console import note
     from artrestore.cli.weights.shared import fetched
-    from artrestore.io.settings import read_settings
+    from artrestore.io.settings import setting
     from artrestore.models.devices import describe
     from artrestore.models.loading import load_model
     from artrestore.models.registry import GENERATIVE_WEIGHTS
@@ -44,7 +44,7 @@ def sample(
     there = [str(path) for path in options.files if path.exists()]
     if there and not overwrite:
         raise OutputError("Files are already there", hint="Add --overwrite or name others.", details=there)
-    usual = read_settings().weights if start else GENERATIVE_WEIGHTS
+    usual = setting("weights")[0] if start else GENERATIVE_WEIGHTS
     loaded = load_model(fetched(weights or usual), device=device)
     if start is None:
         from artrestore.sampling.generating import save_samples

@@ -15,6 +15,7 @@ _ICC, _PHOTOSHOP, _JFIF = b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"JFIF\0"
 _APP0, _APP1, _APP2, _APP13, _COMMENT, _TABLES, _SCAN, _END = 0xE0, 0xE1, 0xE2, 0xED, 0xFE, 0xDB, 0xDA, 0xD9
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _ROOM = 65_533  # bytes in a segment
+XMP_ROOM = _ROOM - len(_XMP)  # bytes of the longest packet
 # IJG's table for luminance at quality 50, row by row; tables of other qualities are its multiples.
 _LUMINANCE = (
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,

@@ -56,10 +56,10 @@ def companion(picture: Path, kind: str) -> Path:
     return picture.with_name(f"{picture.name}.{kind}.png")
 
 
-def is_companion(name: str, beside: Collection[str]) -> bool:
-    """Whether a file is what `companion` names, of a picture that is among the files beside it."""
+def companion_of(name: str) -> str | None:
+    """The picture that a file lies beside, if the file has a name that `companion` gives; else None."""
     match = _COMPANION.fullmatch(name)
-    return match is not None and match[1] in beside and is_picture_name(match[1])
+    return match[1] if match and is_picture_name(match[1]) else None
 
 
 def with_format(name: PurePosixPath, kind: str | None) -> PurePosixPath:
@@ -105,7 +105,7 @@ def list_pictures(
         for name in files:
             if name.startswith("."):
                 continue
-            if Path(name).suffix.lower() in suffixes and not is_companion(name, beside):
+            if Path(name).suffix.lower() in suffixes and companion_of(name) not in beside:
                 pictures.append(PurePosixPath((here / name).relative_to(root).as_posix()))
             else:
                 others += 1

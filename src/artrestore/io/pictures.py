@@ -17,7 +17,8 @@ from artrestore.io.metadata import Density, Metadata
 from artrestore.io.picture import Picture
 from artrestore.io.provenance import Provenance
 from artrestore.io.reading import MAX_PIXELS, Page, PictureFile, open_picture
-from artrestore.io.writing import Blank, PictureWriter, is_lossy, write_picture
+from artrestore.io.sources import Blank
+from artrestore.io.writing import PictureWriter, is_lossy, write_picture
 
 __all__ = [
     "FORMATS", "MAX_PIXELS", "MAX_WHOLE", "Array", "Blank", "Density", "Form", "Format", "Metadata", "Page",

@@ -65,6 +65,21 @@ def form_of(opened: Image.Image, path: Path) -> tuple[Form, tuple[str, ...]]:
     return form, tuple(notes)
 
 
+class DecodedRows:
+    """Rows of a picture that is decoded as a whole, when they are first asked for; see `io.rows.Rows`."""
+
+    def __init__(self, opened: Any) -> None:
+        self._opened = opened
+        self._pixels: Native | None = None
+        self.width, self.height = opened.size
+
+    def read(self, top: int, bottom: int) -> Native:
+        """Rows from `top` to before `bottom`, (bottom - top, W, channels)."""
+        if self._pixels is None:
+            self._pixels = pixels_of(self._opened)
+        return self._pixels[top:bottom]
+
+
 def pixels_of(opened: Image.Image) -> Native:
     """Decode to (H, W, channels) in the form that `form_of` tells."""
     with warnings.catch_warnings(action="ignore"):

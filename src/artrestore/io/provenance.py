@@ -48,6 +48,11 @@ def add_provenance(xmp: bytes | None, provenance: Provenance) -> bytes | None:
     return merged.encode("utf-8")
 
 
+def without_padding(xmp: bytes) -> bytes:
+    """The packet without the blanks that leave room to edit it in place."""
+    return re.sub(rb"\s+(?=<\?xpacket end)", b"\n", xmp)
+
+
 def _entry(provenance: Provenance) -> str:
     settings = json.dumps(provenance.settings, sort_keys=True, ensure_ascii=False)
     return (

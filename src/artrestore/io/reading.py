@@ -18,7 +18,7 @@ from artrestore.io.formats import Levels, Space, is_mislabelled, recognise
 from artrestore.io.forms import Array, Form, Native
 from artrestore.io.metadata import Metadata
 from artrestore.io.picture import Picture
-from artrestore.io.rows import ArrayRows, Rows, UprightRows, VipsRows
+from artrestore.io.rows import Rows, UprightRows, VipsRows
 
 MAX_PIXELS = 2_000_000_000
 _STRIP = _CHUNK = 64  # rows that are averaged, and whose colours are converted, at once
@@ -54,8 +54,10 @@ class Page:
         self.metadata, lost = metadata.upright()
         unfit = profile_note(form)
         self._notes = dict.fromkeys((*notes, *lost, *([unfit] if unfit else [])))
-        self._working = self._own = self._oriented()
-        self.width, self.height = self._working.width, self._working.height
+        rows = self._oriented()
+        self.width, self.height = rows.width, rows.height
+        self._working: Rows | None = rows
+        self._own: Rows | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -77,9 +79,10 @@ class Page:
         """
         with reading(self._path):
             rgb = np.empty((3, bottom - top, self.width), dtype=np.float32)
+            stored = self._rows()
             for start in range(top, bottom, _CHUNK):
                 end = min(start + _CHUNK, bottom)
-                rgb[:, start - top : end - top] = self._to_working(self._working.read(start, end))
+                rgb[:, start - top : end - top] = self._to_working(stored.read(start, end))
             return rgb
 
     def native(self, top: int, bottom: int) -> Native:
@@ -89,9 +92,14 @@ class Page:
             PictureError: the file is damaged.
         """
         with reading(self._path):
-            if self._own is self._working and isinstance(self._own, VipsRows):
-                self._own = self._oriented()
+            if self._own is None:
+                shared = self._rows()
+                self._own = self._oriented() if isinstance(shared, VipsRows) else shared
             return self._own.read(top, bottom)
+
+    def rest(self) -> None:
+        """Let go of the file until more rows are asked for: of many pages, each would hold it open."""
+        self._working = self._own = None
 
     def read(self) -> Picture:
         """The whole page.
@@ -100,7 +108,7 @@ class Page:
             PictureError: the file is damaged.
         """
         with reading(self._path):
-            native = self._working.read(0, self.height)
+            native = self._rows().read(0, self.height)
             rgb = self._to_working(native)
         return Picture(rgb=rgb, native=native, form=self.form, metadata=self.metadata, notes=self.notes)
 
@@ -120,6 +128,11 @@ class Page:
         if native.dtype.kind == "f" and not np.isfinite(native[..., : self.form.colours]).all():
             self._notes["pixels that are no numbers were kept as they are"] = None
         return to_working(native, self.form)
+
+    def _rows(self) -> Rows:
+        if self._working is None:
+            self._working = self._oriented()
+        return self._working
 
     def _oriented(self) -> Rows:
         stored = self._open_rows()
@@ -220,7 +233,7 @@ class PictureFile:
         if known:
             metadata, notes = known.metadata, known.notes
             form = replace(form, profile=known.profile)
-        rows = _DecodedRows(opened, self.path)
+        rows = pillow.DecodedRows(opened)
         return Page(self.path, lambda: rows, form, metadata, notes, self.scratch, self._closing)
 
     def _form(self, image: Any, metadata: Metadata, profile: bytes | None) -> Form:
@@ -245,21 +258,6 @@ class PictureFile:
                 f"{self.path} claims {width} x {height} pixels, which is too large",
                 hint=f"The limit is {most:,} pixels.{advice}",
             )
-
-
-class _DecodedRows:
-    """Rows of a picture that Pillow decodes as a whole, when they are first asked for."""
-
-    def __init__(self, opened: Any, path: Path) -> None:
-        self.opened, self.path = opened, path
-        self.width, self.height = opened.size
-        self._rows: ArrayRows | None = None
-
-    def read(self, top: int, bottom: int) -> Native:
-        """See `Rows`."""
-        if self._rows is None:
-            self._rows = ArrayRows(pillow.pixels_of(self.opened))
-        return self._rows.read(top, bottom)
 
 
 def open_picture(path: Path, *, max_pixels: int = MAX_PIXELS, scratch: Path | None = None) -> PictureFile:

@@ -27,6 +27,7 @@ _XMP, _IPTC, _PHOTOSHOP, _ICC, _EXTRA, _SUBPAGES = 700, 33723, 34377, 34675, 338
 _BITS, _COMPRESSION, _PHOTOMETRIC = 258, 259, 262
 _KEPT = DESCRIPTIVE_TAGS | {ifd.EXIF, ifd.GPS, _EXTRA}
 _LAB, _PALETTE = 8, 3
+_PREMULTIPLIED, _PLAIN = 1, 2  # kinds of transparency
 _STRIP = 1 << 20  # bytes, about
 _LEVEL = 6  # of deflate
 _MOST = 3_900_000_000  # bytes of pixels that a file with 32-bit offsets surely holds
@@ -53,6 +54,13 @@ def read(path: Path, page: int) -> PageTags:
         layout, _ = ifd.read_header(file)
         offset = next(itertools.islice(ifd.page_offsets(file), page, None), 0)
         tags = ifd.read_directory(file, layout, offset)
+    bits = ifd.number(tags, _BITS) or 1
+    lab8 = ifd.number(tags, _PHOTOMETRIC) == _LAB and bits == 8
+    notes = tuple(_notes(tags, bits))
+    extra = _numbers(tags, _EXTRA)
+    if _PREMULTIPLIED in extra and not lab8:  # libvips divides the colours by it
+        tags[_EXTRA] = _shorts(*(_PLAIN if kind == _PREMULTIPLIED else kind for kind in extra))
+        notes = (*notes, "colours that were premultiplied by their transparency became plain ones")
     metadata = Metadata(
         xmp=_bytes(tags, _XMP),
         iptc=_bytes(tags, _IPTC),
@@ -62,9 +70,7 @@ def read(path: Path, page: int) -> PageTags:
         orientation=valid_orientation(ifd.number(tags, ifd.ORIENTATION)),
         compressed=ifd.number(tags, _COMPRESSION) not in (None, 1),
     )
-    bits = ifd.number(tags, _BITS) or 1
-    lab8 = ifd.number(tags, _PHOTOMETRIC) == _LAB and bits == 8
-    return PageTags(metadata, _bytes(tags, _ICC), tuple(_notes(tags, bits)), lab8)
+    return PageTags(metadata, _bytes(tags, _ICC), notes, lab8)
 
 
 def count_pages(path: Path) -> int:
@@ -156,8 +162,7 @@ def _described(form: Form, metadata: Metadata) -> ifd.Directory:
         directory[282], directory[283] = (_rational(value) for value in (metadata.density.x, metadata.density.y))
         directory[296] = _shorts({"none": 1, "inch": 2, "cm": 3}[metadata.density.unit])
     if form.extra:
-        kept = tags.get(_EXTRA)
-        meanings = kept.numbers() if isinstance(kept, ifd.Entry) else ()
+        meanings = _numbers(tags, _EXTRA)
         directory[_EXTRA] = _shorts(
             *(meanings if len(meanings) == form.extra else [2 if form.alpha else 0] + [0] * (form.extra - 1))
         )
@@ -209,6 +214,11 @@ def _tags_of_exif(exif: bytes | None) -> ifd.Directory:
         return exif_directory(exif) if exif else {}
     except ValueError:
         return {}
+
+
+def _numbers(tags: ifd.Directory, tag: int) -> tuple[int, ...]:
+    entry = tags.get(tag)
+    return entry.numbers() if isinstance(entry, ifd.Entry) else ()
 
 
 def _bytes(tags: ifd.Directory, tag: int) -> bytes | None:

@@ -2,14 +2,14 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol, Self
+from typing import IO, Any, Self
 
 import numpy as np
 
 from artrestore.errors import ArtRestoreError, DiskFullError, PictureError
-from artrestore.io import encoding
+from artrestore.io import encoding, jpeg
 from artrestore.io.atomic import atomic_path, output_errors, temporary_beside
 from artrestore.io.colour import finish
 from artrestore.io.formats import Format, SaveOptions, target_format
@@ -17,77 +17,11 @@ from artrestore.io.forms import Array, Form, Native, target_form
 from artrestore.io.memory import give_back_freed_memory
 from artrestore.io.metadata import Metadata
 from artrestore.io.picture import Picture
-from artrestore.io.provenance import Provenance, add_provenance
+from artrestore.io.provenance import Provenance, add_provenance, without_padding
 from artrestore.io.rows import ArrayRows, FileRows
+from artrestore.io.sources import Source, SourcePage
 
 _CHUNK = 64  # rows whose colours are converted at once
-
-
-class SourcePage(Protocol):
-    """What a page must tell for its restoration to be written by rows; `reading.Page` does."""
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-
-    @property
-    def form(self) -> Form:
-        """How its pixels are kept."""
-
-    @property
-    def metadata(self) -> Metadata:
-        """What is beside them."""
-
-    def native(self, top: int, bottom: int) -> Native:
-        """Rows of the source, (h, W, channels) in `form`."""
-
-
-class Source(Protocol):
-    """What a picture written by rows is made from: `reading.PictureFile`, or a `Blank`."""
-
-    @property
-    def pages(self) -> int:
-        """How many there are."""
-
-    def page(self, index: int) -> SourcePage:
-        """One of the pages, from 0."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Blank:
-    """A source that is black, for a map that is written by rows: grey or sRGB, of 8 or 16 bits.
-
-    Attributes:
-        width: in pixels.
-        height: in pixels.
-        grey: in one channel.
-        bit_depth: of the levels.
-        metadata: beside the pixels.
-    """
-
-    width: int
-    height: int
-    grey: bool = True
-    bit_depth: Literal[8, 16] = 16
-    metadata: Metadata = field(default_factory=Metadata)
-    pages: int = 1
-
-    @property
-    def form(self) -> Form:
-        """How the pixels are kept."""
-        return Form(space="grey" if self.grey else "rgb", levels="uint8" if self.bit_depth == 8 else "uint16")
-
-    def page(self, index: int) -> "Blank":  # noqa: ARG002 (there is but one)
-        """Itself."""
-        return self
-
-    def native(self, top: int, bottom: int) -> Native:
-        """Rows of zeros."""
-        return np.zeros((bottom - top, self.width, self.form.channels), dtype=self.form.levels)
 
 
 def write_picture(
@@ -119,7 +53,7 @@ def write_picture(
     for one in pictures:
         _require_size(path, target, *one.size)
         form, lost = target_form(one.form, target, options)
-        metadata, unsaid = _metadata(one.metadata, options, provenance)
+        metadata, unsaid = _metadata(one.metadata, target, options, provenance)
         native = finish(one.as_stored(), None, one.form, form)
         pages.append((ArrayRows(native), form, metadata))
         notes += [*lost, *unsaid]
@@ -166,6 +100,7 @@ class PictureWriter:
         self._provenance = provenance
         self._notes: dict[str, None] = {}
         self._pages: dict[int, _RawPage] = {}
+        self._raw: _RawFile | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -180,8 +115,8 @@ class PictureWriter:
             if kind is None:
                 self._encode()
         finally:
-            for page in self._pages.values():
-                page.remove()
+            if self._raw:
+                self._raw.remove()
 
     def write_rows(self, page_index: int, top: int, restored: Array) -> None:
         """Take restored rows.
@@ -207,7 +142,8 @@ class PictureWriter:
             _require_size(self.path, self.target, source.width, source.height)
             form, notes = target_form(source.form, self.target, self.options)
             self._notes |= dict.fromkeys(notes)
-            self._pages[index] = _RawPage(self.path, source, form)
+            self._raw = self._raw or _RawFile(self.path)
+            self._pages[index] = self._raw.new_page(source, form)
         return self._pages[index]
 
     def _encode(self) -> None:
@@ -216,24 +152,42 @@ class PictureWriter:
                 raise PictureError(f"{self.path}: page {index + 1} was not restored to its end")
         pages = []
         for _, page in sorted(self._pages.items()):
-            metadata, notes = _metadata(page.source.metadata, self.options, self._provenance)
+            metadata, notes = _metadata(page.source.metadata, self.target, self.options, self._provenance)
             self._notes |= dict.fromkeys(notes)
             pages.append((page.rows, page.form, metadata))
         give_back_freed_memory()  # the encoder takes memory of its own
         self._notes |= dict.fromkeys(_encode(self.path, self.target, pages, self.options))
 
 
-class _RawPage:
-    """The temporary file of one page."""
+class _RawFile:
+    """The temporary file of raw pixels, those of one page behind those of another."""
 
-    def __init__(self, target: Path, source: SourcePage, form: Form) -> None:
-        self.source, self.form = source, form
+    def __init__(self, target: Path) -> None:
         self._target = target
         self._path = temporary_beside(target)
+        self._end = 16  # a TIFF's header
         with output_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            file: IO[bytes] = self._path.open("w+b", buffering=0)
-        self.rows = FileRows(file, source.width, source.height, form, start=16)  # a TIFF's header
+            self._file: IO[bytes] = self._path.open("w+b", buffering=0)
+
+    def new_page(self, source: SourcePage, form: Form) -> "_RawPage":
+        """Room for a page."""
+        rows = FileRows(self._file, source.width, source.height, form, start=self._end)
+        self._end += source.height * rows.row_bytes
+        return _RawPage(self._target, source, rows)
+
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):  # it must not hide what went wrong before
+            self._file.close()
+            self._path.unlink()
+
+
+class _RawPage:
+    """One page's part of that file."""
+
+    def __init__(self, target: Path, source: SourcePage, rows: FileRows) -> None:
+        self.source, self.rows, self.form = source, rows, rows.form
+        self._target = target
         self._written = np.zeros(source.height, dtype=bool)
 
     @property
@@ -246,14 +200,9 @@ class _RawPage:
             self.rows.write(top, pixels)
         self._written[top : top + len(pixels)] = True
 
-    def remove(self) -> None:
-        with contextlib.suppress(OSError):  # it must not hide what went wrong before
-            self.rows.file.close()
-            self._path.unlink()
-
 
 def _metadata(
-    metadata: Metadata, options: SaveOptions, provenance: Provenance | None
+    metadata: Metadata, target: Format, options: SaveOptions, provenance: Provenance | None
 ) -> tuple[Metadata, tuple[str, ...]]:
     if options.strip_metadata:
         metadata = metadata.stripped()
@@ -262,6 +211,10 @@ def _metadata(
     xmp = add_provenance(metadata.xmp, provenance)
     if xmp is None:
         return metadata, ("what was done could not be noted in its XMP data, which are damaged",)
+    if target.name == "jpeg" and len(xmp) > jpeg.XMP_ROOM >= len(metadata.xmp or b""):
+        xmp = without_padding(xmp)
+        if len(xmp) > jpeg.XMP_ROOM:
+            return metadata, ("what was done could not be noted: its XMP data leave no room for it",)
     return replace(metadata, xmp=xmp), ()
 
 

@@ -61,6 +61,7 @@ class Plan:
         free_bytes: what is free on their disk.
         journal_length: of the journal that was read, in bytes.
         damaged_lines: of the journal, which were left out.
+        history: the last line of the journal about each output, of other pictures too.
     """
 
     jobs: tuple[Job, ...]
@@ -71,6 +72,7 @@ class Plan:
     free_bytes: int = 0
     journal_length: int = 0
     damaged_lines: int = 0
+    history: tuple[Entry, ...] = ()
 
     @property
     def pending(self) -> tuple[Job, ...]:
@@ -108,10 +110,9 @@ class JobResult:
 
     def as_row(self) -> dict[str, Any]:
         """The result as one flat row of a table; what was done in an earlier run has the figures of that run."""
+        if self.outcome == "skipped" and self.job.earlier:
+            return self.job.earlier.as_row()
         row = {"picture": str(self.job.name), "outcome": self.outcome, "reason": self.reason}
-        entry = self.job.earlier
-        if self.outcome == "skipped" and entry:
-            return {**row, "outcome": entry.outcome, "reason": entry.reason, **entry.figures}
         return row | self.figures()
 
     def figures(self) -> dict[str, Any]:

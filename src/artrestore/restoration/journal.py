@@ -84,6 +84,10 @@ class Entry:
         }  # fmt: skip
         return to_json(values).encode("utf-8", "backslashreplace") + b"\n"
 
+    def as_row(self) -> dict[str, Any]:
+        """What is in the report."""
+        return {"picture": self.picture, "outcome": self.outcome, "reason": self.reason, **self.figures}
+
     @classmethod
     def from_line(cls, line: bytes) -> "Entry":
         """Read a line.

@@ -18,7 +18,7 @@ from artrestore.restoration.inputs import Inputs, find_inputs
 from artrestore.restoration.jobs import Job, Plan
 from artrestore.restoration.journal import History, Terms, read_journal
 from artrestore.restoration.options import RestoreOptions
-from artrestore.restoration.resume import decide
+from artrestore.restoration.resume import Beside, decide
 from artrestore.restoration.space import estimate_bytes
 
 
@@ -55,8 +55,10 @@ def plan_batch(
     history = read_journal(inputs.folder) if inputs.folder else History()
     if history.entries and terms is None:
         terms = terms_of(options)
-    jobs = [_decided(job, inputs, options, history, terms) for job in jobs]
+    beside = Beside()
+    jobs = [_decided(job, inputs, options, history, terms, beside) for job in jobs]
     pending = [job for job in jobs if not job.skip_reason]
+    _require_spared(pending)
     return Plan(
         jobs=tuple(jobs),
         folder=inputs.folder,
@@ -66,6 +68,7 @@ def plan_batch(
         free_bytes=shutil.disk_usage(nearest_folder(inputs.folder or inputs.target.parent)).free,
         journal_length=history.length,
         damaged_lines=history.damaged,
+        history=tuple(history.entries.values()),
     )
 
 
@@ -128,11 +131,29 @@ def _jobs(inputs: Inputs, options: RestoreOptions) -> list[Job]:
     ]
 
 
-def _decided(job: Job, inputs: Inputs, options: RestoreOptions, history: History, terms: Terms | None) -> Job:
+def _decided(
+    job: Job, inputs: Inputs, options: RestoreOptions, history: History, terms: Terms | None, beside: Beside
+) -> Job:
     entry = None
     if inputs.folder:
         entry = history.entries.get(job.target.relative_to(inputs.folder).as_posix())
-    return decide(job, entry, terms, overwrite=options.overwrite, retry_failed=options.retry_failed)
+    return decide(job, entry, terms, beside, overwrite=options.overwrite, retry_failed=options.retry_failed)
+
+
+def _require_spared(jobs: Sequence[Job]) -> None:
+    """Refuse to write or remove what another picture is restored from, or measured against.
+
+    Raises:
+        OutputError: that would happen.
+    """
+    given = {real_path(path) for job in jobs for path in (job.source, job.mask, job.clear) if path}
+    for job in jobs:
+        for path in (*job.outputs, *job.stale):
+            if real_path(path.parent) / path.name in given:
+                raise OutputError(
+                    f"{path} is an original, a mask or a clear picture; none is written over or removed",
+                    hint="Name another output.",
+                )
 
 
 def _require_distinct(jobs: Sequence[Job]) -> None:
@@ -170,11 +191,14 @@ def _masks(inputs: Inputs, masks: Path) -> dict[PurePosixPath, Path]:
         raise UsageError(f"{masks} holds the pictures themselves", hint="Put the masks into their own folder.")
     found = require_pictures(masks)
     try:
-        pairing = pair_by_name(found.pictures, inputs.names)
+        pairing = pair_by_name(found.pictures, inputs.names, whole_names=True)
     except PairingError as error:
         raise PairingError(
             f"{len(error.details)} of {len(inputs.names)} pictures cannot be paired with a mask in {masks}",
             hint="Name each mask as its picture, in the same sub-folder; one that is all black marks no loss.",
-            details=(detail.replace("clear picture", "mask") for detail in error.details),
+            details=(
+                detail.replace("no clear picture begins its name", "no mask has its name")
+                for detail in error.details
+            ),
         ) from error
     return {pair.other: found.root / pair.clear for pair in pairing.pairs}

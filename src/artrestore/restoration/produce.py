@@ -1,6 +1,6 @@
 """What one damaged picture becomes: the restoration that is asked for, and how sure of it the network is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 from artrestore.io.pictures import Array, Picture
 from artrestore.restoration.finish import REACH, blend, shares, with_margins
 from artrestore.restoration.options import OutputOptions
-from artrestore.restoration.request import Mask, Request, Source
+from artrestore.restoration.request import Band, Mask, Request, Source
 from artrestore.restoration.restorer import Restorer
 
 
@@ -92,8 +92,11 @@ def produce_rows(
     if sample is None:
         request = replace(request, average=options.average, creativity=options.creativity)
     margin = REACH if options.keep_unsure is not None else 0
-    for band, first, last in with_margins(restorer.bands(source, request), margin):
-        half_width = None if band.scale is None else restorer.half_width(band.scale).max(axis=0)
+    bands, mean_scale = _bands(source, restorer, request)
+    for band, first, last in with_margins(bands, margin):
+        half_width = None
+        if band.scale is not None:
+            half_width = restorer.half_width(band.scale, mean_scale=mean_scale).max(axis=0)
         share = shares(
             band.lost.shape,
             strength=options.strength,
@@ -107,3 +110,26 @@ def produce_rows(
             restored=blend(band.damaged, band.restored, share)[:, rows],
             half_width=None if half_width is None else half_width[rows],
         )
+
+
+def _bands(source: Source, restorer: Restorer, request: Request) -> tuple[Iterable[Band], float | None]:
+    """The restoration by bands, and the mean of all its scales, if intervals depend on that.
+
+    It is known once all is restored. So a picture in memory waits there for it, and another is restored twice.
+    """
+    if not (request.interval and restorer.has_groups):
+        return restorer.bands(source, request), None
+    if source.in_memory:
+        held = list(restorer.bands(source, request))
+        return held, _mean_scale(held)
+    mean_scale = _mean_scale(restorer.bands(source, Request(interval=True)))
+    return restorer.bands(source, request), mean_scale
+
+
+def _mean_scale(bands: Iterable[Band]) -> float:
+    total, count = 0.0, 0
+    for band in bands:
+        assert band.scale is not None  # noqa: S101 (it was asked for)
+        total += float(band.scale.sum(dtype=np.float64))
+        count += band.scale.size
+    return total / count

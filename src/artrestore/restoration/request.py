@@ -22,11 +22,13 @@ class Source:
         rows: gives rows from one to another as RGB float32 in [0, 1], (3, n, W); may begin anew at 0.
         lost: the same of the mask of what is lost, (n, W), true where nothing of the original is left; None if
             that is not known.
+        in_memory: the picture is held in memory, where its restoration has room, too.
     """
 
     size: tuple[int, int]
     rows: Callable[[int, int], Array]
     lost: Callable[[int, int], Mask] | None = None
+    in_memory: bool = False
 
     @classmethod
     def of(cls, picture: Array, lost: Mask | None = None) -> "Source":
@@ -44,6 +46,7 @@ class Source:
             size=(height, width),
             rows=lambda top, bottom: picture[:, top:bottom],
             lost=None if lost is None else lambda top, bottom: lost[top:bottom],
+            in_memory=True,
         )
 
 

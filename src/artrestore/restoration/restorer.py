@@ -115,10 +115,18 @@ class Restorer:
         request = Request(draw=index, seed=seed, temperature=temperature)
         return self._whole(Source.of(picture, lost), request).restored
 
-    def half_width(self, scale: Array) -> Array:
-        """Of the 90 % interval for scales b, (3, H, W) in [0, 1]: calibrated, or else Laplace's own b ln 10."""
+    @property
+    def has_groups(self) -> bool:
+        """Whether intervals depend on the mean of a whole picture's scales."""
+        return self.calibration is not None and bool(self.calibration.thresholds)
+
+    def half_width(self, scale: Array, *, mean_scale: float | None = None) -> Array:
+        """Of the 90 % interval for scales b, (3, H, W) in [0, 1]: calibrated, or else Laplace's own b ln 10.
+
+        The scales are a whole picture's, or some rows of them if `mean_scale`, the mean of all, is given.
+        """
         if self.calibration:
-            return self.calibration.half_width(scale)
+            return self.calibration.half_width(scale, mean_scale=mean_scale)
         half_width: Array = np.minimum(scale * np.float32(math.log(10)), np.float32(1))
         return half_width
 

@@ -1,17 +1,42 @@
 """Whether what is in the output folder already still holds, by its journal."""
 
+import os
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from artrestore.io.digests import FileMark
-from artrestore.io.locations import is_companion
+from artrestore.io.locations import companion_of
 from artrestore.restoration.jobs import Job
 from artrestore.restoration.journal import Entry, Terms
 
 
+class Beside:
+    """The maps and samples that lie beside pictures; each folder is listed once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, list[Path]]] = {}
+
+    def of(self, picture: Path) -> list[Path]:
+        """Those of one picture, in order."""
+        folder = picture.parent
+        if folder not in self._folders:
+            found = self._folders[folder] = defaultdict(list)
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if owner := companion_of(path.name):
+                    found[owner].append(path)
+        return self._folders[folder].get(picture.name, [])
+
+
 def decide(
-    job: Job, entry: Entry | None, terms: Terms | None, *, overwrite: bool = False, retry_failed: bool = False
+    job: Job,
+    entry: Entry | None,
+    terms: Terms | None,
+    beside: Beside,
+    *,
+    overwrite: bool = False,
+    retry_failed: bool = False,
 ) -> Job:
     """The job with what the plan makes of an earlier run.
 
@@ -21,23 +46,25 @@ def decide(
         job: without a decision.
         entry: what the journal last said of its output.
         terms: of this run; only needed if there is an entry.
+        beside: what lies in the output's folder.
         overwrite: whatever is there is replaced.
         retry_failed: only what has failed is restored.
     """
+    stale = tuple(path for path in beside.of(job.target) if path not in job.outputs)
     if retry_failed and (entry is None or entry.outcome != "failed"):
-        return replace(job, skip_reason="it has not failed before")
+        earlier = entry if entry and entry.outcome == "restored" else None
+        return replace(job, earlier=earlier, skip_reason="it has not failed before")
     if overwrite:
-        there = job.target.exists()
-        return replace(job, stale=_stale(job), again="--overwrite" if there else "")
+        return replace(job, stale=stale, again="--overwrite" if _exists(job.target) else "")
     if entry is None or terms is None:
-        if job.target.exists():
+        if _exists(job.target):
             return replace(job, skip_reason="already there, and the journal does not know it")
-        return replace(job, stale=_stale(job))
-    if job.target.exists() and _is_of_another(job, entry):
+        return replace(job, stale=stale)
+    if _exists(job.target) and _is_of_another(job, entry):
         return replace(job, skip_reason=f"already there, restored from another picture: {entry.source}")
     again = _changed(job, entry, terms)
     if again:
-        return replace(job, stale=_stale(job), again=again)
+        return replace(job, stale=stale, again=again)
     if _missing(job, entry):  # those that are there are added to
         return replace(job, earlier=entry, again="not all that is asked for lies beside it")
     return replace(job, earlier=entry, skip_reason="already done")
@@ -55,7 +82,7 @@ def _changed(job: Job, entry: Entry, terms: Terms) -> str:
         return "it failed before"
     if entry.outcome == "started":
         return "the run before was cut off"
-    if not job.target.exists():
+    if not _exists(job.target):
         return "its output is gone"
     if entry.terms.weights != terms.weights:
         return "other weights"
@@ -66,13 +93,13 @@ def _changed(job: Job, entry: Entry, terms: Terms) -> str:
         return "the input has changed"
     if (job.mask is None) != (entry.mask is None) or (job.mask and not _fits(entry.mask, job.mask)):
         return "the mask has changed"
-    if any(mark and not mark.fits(path) for path, mark in _marks(job, entry) if path.exists()):
+    if any(mark and not mark.fits(path) for path, mark in _marks(job, entry) if _exists(path)):
         return "the output has changed"
     return ""
 
 
 def _missing(job: Job, entry: Entry) -> bool:
-    return any(mark is None or not path.exists() for path, mark in _marks(job, entry))
+    return any(mark is None or not _exists(path) for path, mark in _marks(job, entry))
 
 
 def _marks(job: Job, entry: Entry) -> Sequence[tuple[Path, FileMark | None]]:
@@ -90,8 +117,6 @@ def absolute(path: Path) -> str:
     return str(path.absolute())
 
 
-def _stale(job: Job) -> tuple[Path, ...]:
-    """The files that an older restoration left beside the output, and that are not written again."""
-    folder = job.target.parent
-    beside = sorted(folder.iterdir()) if folder.is_dir() else []
-    return tuple(path for path in beside if is_companion(path.name, {job.target.name}) and path not in job.outputs)
+def _exists(path: Path) -> bool:
+    """Whether there is such a file; one whose name is too long is none, as writing it will tell."""
+    return os.path.exists(path)  # noqa: PTH110 (`Path.exists` raises there before Python 3.12)

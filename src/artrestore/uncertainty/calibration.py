@@ -84,18 +84,24 @@ class Calibration:
         """The group of a picture by the mean of its scales."""
         return int(np.searchsorted(self.thresholds, mean_scale, side="right"))
 
-    def factor(self, scale: Array) -> float:
-        """The factor for a whole picture's scales, (3, H, W)."""
-        return self.factors[self.group(float(np.mean(scale, dtype=np.float64)))]
+    def factor(self, mean_scale: float) -> float:
+        """The factor for a picture by the mean of its scales."""
+        return self.factors[self.group(mean_scale)]
 
-    def half_width(self, scale: Array, level: float | None = None) -> npt.NDArray[np.float32]:
-        """Half-widths of the intervals around a whole picture's means: scales (3, H, W) -> the same, in [0, 1].
+    def half_width(
+        self, scale: Array, level: float | None = None, *, mean_scale: float | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Half-widths of the intervals around means: scales (3, H, W) -> the same, in [0, 1].
 
-        Without `level`, of the intervals that the promise is for. Those of other levels, in (0, 1), stand to them
-        as they would in a Laplace distribution; nothing is promised of them.
+        Args:
+            scale: of a whole picture; or of some of its rows, if `mean_scale` is given.
+            level: in (0, 1); None: that of the intervals that the promise is for. Other intervals stand to them as
+                they would in a Laplace distribution; nothing is promised of them.
+            mean_scale: the mean of the whole picture's scales, which tells its group.
         """
+        whole = float(np.mean(scale, dtype=np.float64)) if mean_scale is None else mean_scale
         ratio = 1.0 if level is None else laplace_factor(level) / laplace_factor(self.coverage)
-        return np.clip(self.factor(scale) * ratio * scale, 0, 1).astype(np.float32)
+        return np.clip(self.factor(whole) * ratio * scale, 0, 1).astype(np.float32)
 
 
 def laplace_factor(level: float) -> float:

@@ -90,7 +90,7 @@ def train(
     stages: Annotated[
         str | None,
         typer.Option(
-            help="One or several, with commas: clear, tone, restore, refine, uncertainty. Default: the architecture's.",
+            help="One or several, with commas: clear, tone, restore, refine, uncertainty. Default: its own.",
             rich_help_panel=_LEARNING,
         ),
     ] = None,

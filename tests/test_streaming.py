@@ -105,7 +105,6 @@ def test_pages_do_not_add_up_to_open_files(tmp_path: Path) -> None:
         for index in range(book.pages):
             page = book.page(index)
             writer.write_rows(index, 0, page.rows(0, page.height))
-            page.rest()
             opened.append(len(list(Path("/proc/self/fd").iterdir())))
         assert book.page(3).rows(0, 20).shape == (3, 20, 30), "a page that rests can be read again"
     assert opened[-1] == opened[1]

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from artrestore.damage.base import View
-from artrestore.damage.compose import damage_by_recipe
 from artrestore.damage.recipes import Recipe, load_recipe, parse_recipe
 from artrestore.training.batches import Batch, as_floats
 from artrestore.training.cropping import Cropping
@@ -168,23 +167,7 @@ def test_tone_is_damaged_alike_in_a_crop_and_in_its_thumbnail(kind: str) -> None
     assert np.median(differences) < 2
 
 
-def test_what_hides_parts_of_a_picture_is_mostly_drawn_where_it_is_seen() -> None:
-    synthesis = Synthesis(recipe=recipe_of("tear"))
-    clear = torch.full((3, 64, 64), 120, dtype=torch.uint8)
-    view, small = (
-        View(height=64, width=64, full_height=512, full_width=512, top=200, left=200),
-        np.full((64, 64, 3), 120, np.uint8),
-    )
-    shown = once = 0
-    for seed in range(60):
-        damaged, _, _ = synthesis.damage_with_thumbnail(clear, view, small, np.random.default_rng(seed))
-        shown += bool((damaged != 120).any(0).float().mean() > 0.01)
-        alone = synthesis.recipe, np.random.default_rng(seed), view
-        once += bool(damage_by_recipe(clear.numpy() / np.float32(255), *alone).touched.mean() > 0.01)
-    assert shown > 1.5 * once > 0
-
-
-def test_what_is_told_of_losses_covers_them_and_is_told_a_quarter_of_the_time() -> None:
+def test_what_is_told_of_losses_covers_them_and_is_told_half_of_the_time() -> None:
     synthesis = Synthesis(recipe=recipe_of("missing"))
     clear = torch.full((3, 64, 64), 120, dtype=torch.uint8)
     view, small = View.whole(64, 64), np.full((64, 64, 3), 120, np.uint8)
@@ -197,7 +180,7 @@ def test_what_is_told_of_losses_covers_them_and_is_told_a_quarter_of_the_time() 
             changed = (damaged.float() - 120).abs().amax(0) > 60
             changed_pixels += int(changed.sum())
             covered += int((changed & lost[0]).sum())
-    assert 5 < told < 28
+    assert 15 < told < 45
     assert covered > 0.9 * changed_pixels  # all but soft edges and shadows
 
 

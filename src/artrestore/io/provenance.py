@@ -50,7 +50,8 @@ def add_provenance(xmp: bytes | None, provenance: Provenance) -> bytes | None:
 
 def without_padding(xmp: bytes) -> bytes:
     """The packet without the blanks that leave room to edit it in place."""
-    return re.sub(rb"\s+(?=<\?xpacket end)", b"\n", xmp)
+    packet, mark, end = xmp.rpartition(b"<?xpacket end")
+    return packet.rstrip() + b"\n" + mark + end if mark else xmp
 
 
 def _entry(provenance: Provenance) -> str:

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -98,7 +97,7 @@ class Page:
             return self._own.read(top, bottom)
 
     def rest(self) -> None:
-        """Let go of the file until more rows are asked for: of many pages, each would hold it open."""
+        """Let go of the file until more rows are asked for."""
         self._working = self._own = None
 
     def read(self) -> Picture:
@@ -160,23 +159,23 @@ class PictureFile:
         with reading(path):
             self.pages = self._count_pages()
         self._opened: dict[int, Page] = {}
+        self._current: Page | None = None
         self._closing = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Let go of the file and of temporary ones."""
         self._opened.clear()
+        self._current = None
         self._closing.close()
 
     def page(self, index: int) -> Page:
-        """One of the pages, from 0.
+        """One of the pages, from 0; the one before lets go of the file, which hundreds would hold open.
 
         Raises:
             PictureError: it is damaged, too large, or of a kind that cannot be restored.
@@ -184,7 +183,11 @@ class PictureFile:
         if index not in self._opened:
             with reading(self.path):
                 self._opened[index] = self._page(index)
-        return self._opened[index]
+        page = self._opened[index]
+        if self._current is not None and self._current is not page:
+            self._current.rest()
+        self._current = page
+        return page
 
     def _count_pages(self) -> int:
         if self.format.name == "tiff":

@@ -93,7 +93,6 @@ def restore_by_rows(
             for index in range(file.pages):
                 for top, rows in _placed(file.page(index), mask, restorer, options, number):
                     writer.write_rows(index, top, rows.restored)
-                file.page(index).rest()
     picture = open_files.enter_context(PictureWriter(companions.job.target, file, options.saving, provenance))
     open_files.push(lambda kind, *_: companions.clear_old() if kind is None else None)
     squares = pixels = unsure = 0.0
@@ -107,7 +106,6 @@ def restore_by_rows(
             squares += float(np.square(restored - rows.damaged, dtype=np.float64).sum())
             pixels += restored[0].size
             unsure += 0.0 if rows.half_width is None else float(rows.half_width.sum(dtype=np.float64))
-        page.rest()
     first = file.page(0)
     notes = [note for index in range(file.pages) for note in file.page(index).notes]
     return Streamed(

@@ -23,7 +23,9 @@ settings.register_profile("untimed", deadline=None)  # a shared machine may stal
 settings.load_profile("untimed")
 
 TINY = {"picture_size": 32, "widths": (8, 12, 16), "hidden_dim": 16, "latent_dim": 6}
-TINY_FLAGSHIP = {"widths": (8, 8, 8, 8), "blocks": (1, 1, 1), "middle_blocks": 2, "noise": (2, 2, 2)}
+TINY_FLAGSHIP = {
+    "widths": (8, 8, 8, 8), "blocks": (1, 1, 1), "middle_blocks": 2, "noise": (2, 2, 2), "coarse_passes": 1,
+}  # fmt: skip
 TINY_UNET = {"widths": (8, 8, 16, 16, 16)}  # which makes pictures of 32 pixels
 TINY_OF = {
     "conv-vae": TINY,

@@ -57,7 +57,8 @@ class TileRule:
         tile_size: the default side of a tile in pixels; the only one if `fixed`.
         overlap: the default overlap of tiles in pixels.
         fixed: the network takes `tile_size` x `tile_size` and nothing else.
-        multiple: sides must be a multiple of this, where they are not fixed.
+        multiple: sides must be a multiple of this, where they are not fixed, and so must places in the picture.
+        crop_multiple: of crops to learn from; None: the same.
         batch_size: tiles that go through the network together, by default.
     """
 
@@ -65,6 +66,7 @@ class TileRule:
     overlap: int
     fixed: bool = False
     multiple: int = 1
+    crop_multiple: int | None = None
     batch_size: int = 16
 
 

@@ -14,6 +14,7 @@ class Encoded(NamedTuple):
 
     damaged: Tensor
     corrected: Tensor
+    coarse: Tensor
     skips: tuple[Tensor, ...]
     middle: Tensor
     tone: Tone
@@ -30,5 +31,5 @@ class Encoded(NamedTuple):
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Encoded":
         skips, tone = tuple(map(change, self.skips)), Tone(*map(change, self.tone))
-        damaged, corrected, middle = change(self.damaged), change(self.corrected), change(self.middle)
-        return Encoded(damaged, corrected, skips, middle, tone, change(self.place))
+        damaged, corrected, coarse = change(self.damaged), change(self.corrected), change(self.coarse)
+        return Encoded(damaged, corrected, coarse, skips, change(self.middle), tone, change(self.place))

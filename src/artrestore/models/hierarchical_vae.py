@@ -20,13 +20,12 @@ fits the other latents, by the ELBO with a target rate for each level and by the
 scale, by the Laplace likelihood.
 """
 
+from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from artrestore.losses import LOW, WIDE, charbonnier, crps_at_scales, laplace_nll, log_charbonnier
@@ -39,13 +38,12 @@ from artrestore.models.base import (
     TrainingDefaults,
 )
 from artrestore.models.blocks import GatedBlock, ResidualBlock, Upsample, zero_initialised
+from artrestore.models.coarse import added_in_small
 from artrestore.models.encoded import Encoded
+from artrestore.models.hierarchical_config import HierarchicalVAEConfig
 from artrestore.models.latents import NoiseInjection, Posterior, steer
 from artrestore.models.scale import ScaleHead
 from artrestore.models.tone import Tone, ToneNetwork
-
-Width = Annotated[int, Field(ge=4, le=4096)]
-Blocks = Annotated[int, Field(ge=1, le=64)]
 
 # Nats per pixel of the picture that the global latent and each level shall carry, coarsest first.
 _TARGET_RATES = (0.0004, 0.002, 0.0006, 0.0006)
@@ -54,31 +52,6 @@ _CRPS_WEIGHT = 2.0
 _CRPS_SCALES = (1, 4, 16)
 _NLL_WEIGHT = 0.02
 _DRAWN_OF = 4  # one tile of so many in a batch is drawn from
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class HierarchicalVAEConfig:
-    """Settings of `hierarchical-vae`.
-
-    Attributes:
-        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the picture's sides.
-        blocks: blocks down, and again up, at the first three of these.
-        middle_blocks: blocks at 1/16.
-        dense_levels: levels with dense residual blocks; the coarser ones have gated blocks.
-        noise: channels of the latents at 1/16 and, if there are more, 1/8 and 1/4.
-        tone_noise: channels of the global latent.
-        context: length of the vector that describes the whole picture.
-        grid: cells along a side of the grid of colour transforms.
-    """
-
-    widths: tuple[Width, Width, Width, Width] = (48, 96, 192, 256)
-    blocks: tuple[Blocks, Blocks, Blocks] = (2, 2, 4)
-    middle_blocks: Annotated[int, Field(ge=2, le=64)] = 8
-    dense_levels: Annotated[int, Field(ge=0, le=3)] = 2
-    noise: Annotated[tuple[Blocks, ...], Field(min_length=1, max_length=3)] = (24,)
-    tone_noise: Blocks = 8
-    context: Width = 64
-    grid: Annotated[int, Field(ge=1, le=8)] = 8
 
 
 class HierarchicalVAE(RestorationModel):
@@ -131,8 +104,10 @@ class HierarchicalVAE(RestorationModel):
 
     @property
     def tile_rule(self) -> TileRule:
-        """Any multiple of 16."""
-        return TileRule(tile_size=768, overlap=128, multiple=16, batch_size=1)
+        """Any multiple of 16 at the coarsest pass."""
+        return TileRule(
+            tile_size=768, overlap=128, multiple=16 << self.config.coarse_passes, crop_multiple=16, batch_size=1
+        )
 
     @property
     def noise_shape(self) -> tuple[tuple[int, int | None], ...]:
@@ -149,7 +124,7 @@ class HierarchicalVAE(RestorationModel):
         encoded = self.encode(damaged, around or Surroundings.alone(damaged))
         features = self.decode(encoded)
         mean = self.picture(encoded, features)
-        return mean.clamp(0, 1), self._log_scale(encoded, features, mean).exp()
+        return mean.clamp(0, 1), self._log_scale(features, mean - damaged, encoded.tone, encoded.place).exp()
 
     def draw(self, damaged: Tensor, noise: list[Tensor], around: Surroundings | None = None) -> Tensor:
         """A plausible restoration: (N, 3, H, W) in [0, 1].
@@ -162,25 +137,47 @@ class HierarchicalVAE(RestorationModel):
         encoded = self.encode(damaged, around or Surroundings.alone(damaged))
         return self.picture(encoded, self.decode(encoded, noise), noise).clamp(0, 1)
 
-    def encode(self, damaged: Tensor, around: Surroundings) -> Encoded:
-        """Correct the tone and go down to 1/16; nothing here depends on the latents."""
+    def encode(self, damaged: Tensor, around: Surroundings, passes: int | None = None) -> Encoded:
+        """Correct the tone, mend in small, and go down to 1/16; nothing here depends on the latents.
+
+        Args:
+            damaged: (N, 3, H, W) in [0, 1].
+            around: the rest of the picture.
+            passes: how often it is halved; None takes `coarse_passes`.
+        """
         tone: Tone = self.tone(around.thumbnail)
         corrected = self.tone.correct(damaged, around.place, tone)
-        h = self.intro(F.pixel_unshuffle(torch.cat([corrected - 0.5, around.lost], dim=1), 2))
+        passes = self.config.coarse_passes if passes is None else passes
+        mend = partial(self._mend, tone, around.place)
+        coarse = added_in_small(corrected, around.lost, mend, passes)
+        skips, middle = self._down(corrected + coarse, around.lost, tone)
+        return Encoded(damaged, corrected + coarse, coarse, skips, middle, tone, around.place)
+
+    def _mend(self, tone: Tone, place: Tensor, picture: Tensor, lost: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network adds to a picture whose tone is right, by the mean, and the scale around it."""
+        features = self._up(*self._down(picture, lost, tone))
+        change = self._residual(features)
+        return change, self._log_scale(features, change, tone, place).exp()
+
+    def _down(self, picture: Tensor, lost: Tensor, tone: Tone) -> tuple[tuple[Tensor, ...], Tensor]:
+        h = self.intro(F.pixel_unshuffle(torch.cat([picture - 0.5, lost], dim=1), 2))
         skips = []
         for blocks, down in zip(self.down_blocks, self.down, strict=True):
             h = blocks(h)
             skips.append(h)
             h = down(h)
         scale, shift = self.modulate(tone.context).to(h.dtype)[:, :, None, None].chunk(2, dim=1)
-        middle = self.middle_in(h * (1 + scale) + shift)
-        return Encoded(damaged, corrected, tuple(skips), middle, tone, around.place)
+        middle: Tensor = self.middle_in(h * (1 + scale) + shift)
+        return tuple(skips), middle
 
     def decode(self, encoded: Encoded, noise: list[Tensor] | None = None) -> Tensor:
         """Up again to features (N, w0, H/2, W/2); without noise, the mean's."""
-        h = self.middle_out(self._varied(encoded.middle, 0, noise))
+        return self._up(encoded.skips, encoded.middle, noise)
+
+    def _up(self, skips: tuple[Tensor, ...], middle: Tensor, noise: list[Tensor] | None = None) -> Tensor:
+        h = self.middle_out(self._varied(middle, 0, noise))
         for level, (up, blocks) in enumerate(zip(self.up, self.up_blocks, strict=True), start=1):
-            h = up(h) + encoded.skips[-level]
+            h = up(h) + skips[-level]
             h = blocks(self._varied(h, level, noise))
         features: Tensor = h
         return features
@@ -193,20 +190,23 @@ class HierarchicalVAE(RestorationModel):
         return varied
 
     def picture(self, encoded: Encoded, features: Tensor, noise: list[Tensor] | None = None) -> Tensor:
-        """The corrected tile and the residual, added in float32; not clipped."""
+        """The corrected and mended tile and the residual, added in float32; not clipped."""
         corrected = encoded.corrected
         if noise is not None:
             tone = self.tone.varied(encoded.tone, noise[0])
-            corrected = self.tone.correct(encoded.damaged, encoded.place, tone)
-        return corrected + F.pixel_shuffle(self.residual(features), 2).float()
+            corrected = self.tone.correct(encoded.damaged, encoded.place, tone) + encoded.coarse
+        return corrected + self._residual(features)
+
+    def _residual(self, features: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.residual(features), 2).float()
 
     def keep_tone(self) -> None:
         """From now on, leave the tone of whole pictures as it is."""
         self.tone.keep()
 
-    def _log_scale(self, encoded: Encoded, features: Tensor, mean: Tensor) -> Tensor:
-        of_tone = self.tone.log_scale(encoded.place, encoded.tone, features.shape[2:])
-        log_scale: Tensor = self.log_scale(features, mean - encoded.damaged, encoded.tone.context, of_tone)
+    def _log_scale(self, features: Tensor, change: Tensor, tone: Tone, place: Tensor) -> Tensor:
+        of_tone = self.tone.log_scale(place, tone, features.shape[2:])
+        log_scale: Tensor = self.log_scale(features, change, tone.context, of_tone)
         return log_scale
 
     def prepare_training(self) -> None:
@@ -250,7 +250,7 @@ class HierarchicalVAE(RestorationModel):
             return self.tone.loss(damaged, clear, around.thumbnail, around.place)
         if stage == "uncertainty":
             return self._uncertainty_losses(damaged, clear, beta, around)
-        encoded = self.encode(damaged, around)
+        encoded = self.encode(damaged, around, passes=0)
         restored = self.picture(encoded, self.decode(encoded))
         loss = log_charbonnier(restored, clear, LOW if stage == "refine" else WIDE)
         return {"loss": loss, "reconstruction": charbonnier(restored, clear).mean()}
@@ -268,7 +268,8 @@ class HierarchicalVAE(RestorationModel):
             encoded = self.encode(damaged, around)
             features = self.decode(encoded)
             mean = self.picture(encoded, features)
-        nll = laplace_nll(clear, mean, self._log_scale(encoded, features, mean))
+        log_scale = self._log_scale(features, mean - damaged, encoded.tone, encoded.place)
+        nll = laplace_nll(clear, mean, log_scale)
         some = -(-len(clear) // _DRAWN_OF)
         encoded, damaged, clear, mean = encoded.first(some), damaged[:some], clear[:some], mean[:some]
         posterior = self.posterior(damaged, clear, mean)

@@ -15,7 +15,9 @@ from artrestore.models.base import THUMBNAIL_SIZE
 
 Pixels = npt.NDArray[np.uint8]
 Palette = npt.NDArray[np.float64]
-_MOST_ZOOM = 2.0
+# By how much crops are made smaller; more in scenes, as networks that see a scene mend it in small first
+# (`models.coarse`), at a quarter of its sides.
+_MOST_ZOOM, _MOST_ZOOM_OF_SCENES = 2.0, 6.0
 _SCALES = (0.6, 3.0)
 _NEARLY_ALL, _LEAST_PART = 0.8, 0.25
 _GAIN, _GAMMA = 0.05, 0.2  # standard deviations of their logarithms
@@ -52,7 +54,7 @@ def varied_crop(pixels: Pixels, size: int, rng: np.random.Generator) -> Tensor:
     Only for pictures that are damaged afterwards: a damaged pair keeps its own pixels, since resizing would smooth
     its noise. Crops are never enlarged, which would teach blur.
     """
-    side = round(size * _zoom(pixels, size, rng))
+    side = round(size * _zoom(pixels, size, _MOST_ZOOM, rng))
     y, x = _corner(pixels, side, rng)
     crop = _cut(pixels, y, x, side)
     if rng.integers(2):
@@ -80,7 +82,7 @@ def random_part(pixels: Pixels, least: int, rng: np.random.Generator) -> Pixels:
 
 
 def varied_scene(pixels: Pixels, size: int, rng: np.random.Generator) -> Scene:
-    """A crop, varied as `varied_crop` does it, and its whole picture, turned and mirrored alike.
+    """A crop, varied as `varied_crop` does it but made smaller by up to six, and its whole picture, turned alike.
 
     The view says that the picture is 0.6 to 3 times as large as it is, as real scans are larger and smaller; so
     damage comes in all sizes.
@@ -91,7 +93,7 @@ def varied_scene(pixels: Pixels, size: int, rng: np.random.Generator) -> Scene:
         rng: decides all.
     """
     pixels, small = _turned([pixels, shrunk_whole(pixels)], rng)  # shrinking what is turned already copies it
-    zoom = _zoom(pixels, size, rng)
+    zoom = _zoom(pixels, size, _MOST_ZOOM_OF_SCENES, rng)
     side = round(size * zoom)
     y, x = _corner(pixels, side, rng)
     crop = _shrink(_square(pixels, y, x, side), (size, size))
@@ -180,9 +182,9 @@ def _turned(pictures: Sequence[Pixels], rng: np.random.Generator) -> list[Pixels
     return [np.rot90(pixels[:, ::-1] if flipped else pixels, turns) for pixels in pictures]
 
 
-def _zoom(pixels: Pixels, size: int, rng: np.random.Generator) -> float:
-    """By how much a crop is made smaller: half of the time not at all, else by up to two."""
-    most = max(1.0, min(_MOST_ZOOM, min(pixels.shape[:2]) / size))
+def _zoom(pixels: Pixels, size: int, most: float, rng: np.random.Generator) -> float:
+    """By how much a crop is made smaller: half of the time not at all, else by up to `most`."""
+    most = max(1.0, min(most, min(pixels.shape[:2]) / size))
     return float(np.exp(rng.uniform(0, np.log(most)))) if rng.integers(2) else 1.0
 
 

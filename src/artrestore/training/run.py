@@ -239,10 +239,11 @@ def _require_crop_size(config: TrainConfig, model: RestorationModel) -> None:
         raise UsageError(
             f"{config.arch} takes crops of {rule.tile_size} pixels only, not {size}", hint="Leave out --crop-size."
         )
-    if size and size % rule.multiple:
+    multiple = rule.crop_multiple or rule.multiple
+    if size and size % multiple:
         raise UsageError(
-            f"{config.arch} takes crops of a multiple of {rule.multiple} pixels, not {size}",
-            hint=f"Try --crop-size {max(1, round(size / rule.multiple)) * rule.multiple}.",
+            f"{config.arch} takes crops of a multiple of {multiple} pixels, not {size}",
+            hint=f"Try --crop-size {max(1, round(size / multiple)) * multiple}.",
         )
 
 

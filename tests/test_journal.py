@@ -97,7 +97,7 @@ def test_other_weights_and_other_settings_are_told(restore, tmp_path: Path) -> N
 
 def test_what_changes_nothing_but_rounding_does_nothing_again(restore) -> None:
     restore()
-    assert told(restore(tile_size=32, overlap=16, batch_size=3, max_pixels=10**6, seed=5)) == [DONE] * 3
+    assert told(restore(tile_size=64, overlap=16, batch_size=3, max_pixels=10**6, seed=5)) == [DONE] * 3
     assert {reason for _, reason in told(restore(average=1, seed=5))} == {"other settings (average, seed)"}
 
 

@@ -150,9 +150,9 @@ def _fill(window: Tensor, start: int, rows: Rows, top: int) -> None:
 
 
 def padded_rows(rows: Rows, size: tuple[int, int], padded: tuple[int, int]) -> Rows:
-    """Rows of a picture as those of a larger one, mirrored at the bottom and the right; see `pad_to`."""
+    """Rows of a picture as those of a larger one, extended at the bottom and the right; see `pad_to`."""
     (height, width), (padded_h, padded_w) = size, padded
-    kept = min(height, padded_h - height)  # the rows that the padding repeats
+    kept = min(1, padded_h - height)  # the row that the padding repeats
     end: list[Tensor] = []
 
     def read(top: int, bottom: int) -> Tensor:
@@ -168,15 +168,15 @@ def padded_rows(rows: Rows, size: tuple[int, int], padded: tuple[int, int]) -> R
 
 
 def pad_to(picture: Tensor, height: int, width: int) -> Tensor:
-    """Extend (C, H, W) at the bottom and right to at least (height, width), mirrored (as often as needed).
+    """Extend (C, H, W) at the bottom and right to at least (height, width) by the outermost pixels.
 
-    The outermost pixels are repeated too: mirrored at their middle, a last row of bright wall beside a picture
-    would become a line of one pixel between two parts of the picture, which looks like a scratch.
+    Mirrored, a last row of bright wall beside a picture would become a line between two parts of the picture,
+    which looks like a scratch.
     """
     missing = [(0, 0), (0, max(0, height - picture.shape[1])), (0, max(0, width - picture.shape[2]))]
     if not any(after for _, after in missing):
         return picture
-    return torch.from_numpy(np.pad(picture.numpy(), missing, mode="symmetric"))
+    return torch.from_numpy(np.pad(picture.numpy(), missing, mode="edge"))
 
 
 def _ramp(distance: npt.NDArray[np.int_], trim: int, overlap: int) -> npt.NDArray[np.float64]:

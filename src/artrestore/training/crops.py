@@ -209,7 +209,6 @@ def _shrink(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 def _square(pixels: Pixels, y: int, x: int, side: int) -> Pixels:
     crop = pixels[y : y + side, x : x + side]
     missing = [(0, side - crop.shape[0]), (0, side - crop.shape[1]), (0, 0)]
-    # As pictures are padded to be restored; see `tiling.pad_to`.
     return np.pad(crop, missing, mode="symmetric") if any(after for _, after in missing) else crop
 
 

@@ -1,4 +1,5 @@
 import math
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,8 +89,10 @@ def test_impossible_tiles_are_refused(options: dict[str, int]) -> None:
 def test_tiles_that_are_no_multiples_are_refused(options: dict[str, int]) -> None:
     rule = TileRule(tile_size=64, overlap=16, multiple=16)
     assert darker(rule, tile_size=32, overlap=16).overlap == 16
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refused:
         darker(rule, **options)
+    option, tried = re.fullmatch(r"Try --(tile-size|overlap) (\d+)\.", refused.value.hint or "").groups()  # type: ignore[union-attr]
+    darker(rule, **options | {option.replace("-", "_"): int(tried)})
 
 
 def test_the_tree_is_mirrored_and_originals_are_untouched(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@
                          +-> log scale of a Laplace distribution
 
 Dense residual blocks where channels are few, gated ones with layer normalisation (NAFNet's, without channel
-attention) where they are many. `latents.py`, `tone.py` and `scale.py` have the rest.
+attention) where they are many. The corrected tile goes through all of it at 1/4 and at 1/2 of its sides before
+(`coarse.py`). `latents.py`, `tone.py` and `scale.py` have the rest.
 
 Training has four stages. `tone` fits the tone correction alone, and doubt about it, on thumbnails: among other
 damage it would begin late or never. `restore` fits the mean by a loss that forgives small errors, so that mending
@@ -150,8 +151,9 @@ class HierarchicalVAE(RestorationModel):
         passes = self.config.coarse_passes if passes is None else passes
         mend = partial(self._mend, tone, around.place)
         coarse = added_in_small(corrected, around.lost, mend, passes)
-        skips, middle = self._down(corrected + coarse, around.lost, tone)
-        return Encoded(damaged, corrected + coarse, coarse, skips, middle, tone, around.place)
+        corrected = corrected + coarse
+        skips, middle = self._down(corrected, around.lost, tone)
+        return Encoded(damaged, corrected, coarse, skips, middle, tone, around.place)
 
     def _mend(self, tone: Tone, place: Tensor, picture: Tensor, lost: Tensor) -> tuple[Tensor, Tensor]:
         """What the network adds to a picture whose tone is right, by the mean, and the scale around it."""

@@ -254,9 +254,15 @@ def _geometry(rule: TileRule, tile_size: int | None, overlap: int | None) -> tup
             hint="Leave out --tile-size.",
         )
     if size < rule.multiple or size % rule.multiple:
-        raise UsageError(f"The tile size must be a multiple of {rule.multiple}, not {size}")
+        raise UsageError(
+            f"The tile size must be a multiple of {rule.multiple}, not {size}",
+            hint=f"Try --tile-size {_up_to(max(1, size), rule.multiple)}.",
+        )
     most = size - rule.multiple
     lap = min(rule.overlap, size // 2, most) if overlap is None else overlap
     if not 0 <= lap <= most:
-        raise UsageError(f"The overlap must be from 0 to {most} for tiles of {size} pixels, not {lap}")
+        raise UsageError(
+            f"The overlap must be from 0 to {most} for tiles of {size} pixels, not {lap}",
+            hint=f"Try --overlap {max(0, min(most, lap))}.",
+        )
     return size, lap
